@@ -1,0 +1,43 @@
+// The closed list of log-in mechanisms: what metrics, logs and translations name. Policy judges by
+// name (filters/policy.h), since a configuration may name any SASL mechanism.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace postern {
+
+enum class Mechanism : uint8_t {
+  kBasic,  // IMAP LOGIN, POP3 USER/PASS
+  kPlain,
+  kLogin,
+  kApop,
+  kCramMd5,
+  kDigestMd5,
+  kNtlm,
+  kScramSha1,
+  kScramSha256,
+  kScramSha512,
+  kGssapi,
+  kGssSpnego,
+  kXoauth2,
+  kOauthBearer,
+  kDpa,
+  kExternal,
+  kAnonymous,
+  kOtp,
+  kOther,
+};
+inline constexpr size_t kMechanismCount = static_cast<size_t>(Mechanism::kOther) + 1;
+
+// The IANA name (or BASIC, APOP); "other" for kOther.
+std::string_view ToString(Mechanism mechanism);
+
+// By name, in any case; kOther for every name that is not in the list.
+Mechanism MechanismFromName(std::string_view name);
+
+// True for names that hand over the password itself: BASIC, PLAIN, LOGIN (in any case).
+bool IsBasic(std::string_view name);
+
+}  // namespace postern

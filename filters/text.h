@@ -1,0 +1,24 @@
+// Small helpers on text, shared by the filters. All are ASCII: locale never matters.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace postern {
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix);
+std::string ToUpper(std::string_view text);
+// The text up to the first blank; what is behind that blank (all further blanks kept) is left in
+// `text`.
+std::string_view TakeWord(std::string_view& text);
+// RFC 4648, 4, with padding. Decode is strict: no white space, no missing or surplus padding, no
+// stray bits; nullopt otherwise. An empty text is an empty result.
+std::string Base64Encode(std::string_view bytes);
+std::optional<std::string> Base64Decode(std::string_view text);
+// For BlockedEvent::command: printable ASCII of at most 32 bytes, everything else as '?'.
+std::string CommandName(std::string_view word);
+
+}  // namespace postern
