@@ -1,0 +1,93 @@
+// Every dialogue of tests/transcripts is a test of its own, named after its file.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/transcripts/runner.h"
+#if __has_include("filters/imap/imap_filter.cc")
+#include "filters/imap/imap_filter.h"
+#define POSTERN_HAS_IMAP 1
+#endif
+#if __has_include("filters/pop3/pop3_filter.cc")
+#include "filters/pop3/pop3_filter.h"
+#define POSTERN_HAS_POP3 1
+#endif
+#if __has_include("filters/smtp/smtp_filter.cc")
+#include "filters/smtp/smtp_filter.h"
+#define POSTERN_HAS_SMTP 1
+#endif
+
+namespace postern::testing {
+namespace {
+
+struct Dialogue {
+  std::string path;
+  Protocol protocol;
+};
+
+std::vector<Dialogue> FindDialogues() {
+  std::vector<Dialogue> found;
+  const std::pair<const char*, Protocol> folders[] = {{"imap", Protocol::kImap},
+                                                      {"pop3", Protocol::kPop3},
+                                                      {"smtp", Protocol::kSmtp},
+                                                      {"lmtp", Protocol::kLmtp}};
+  for (const auto& [folder, protocol] : folders) {
+    const auto path = std::filesystem::path(POSTERN_SOURCE_DIR) / "tests/transcripts" / folder;
+    if (!std::filesystem::exists(path)) continue;
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.path().extension() == ".txt") found.push_back({entry.path().string(), protocol});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Dialogue& a, const Dialogue& b) { return a.path < b.path; });
+  return found;
+}
+
+std::string NameOf(const ::testing::TestParamInfo<Dialogue>& info) {
+  const std::filesystem::path path(info.param.path);
+  std::string name = path.parent_path().filename().string() + "_" + path.stem().string();
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+}
+
+FilterMaker MakerOf(Protocol protocol) {
+  switch (protocol) {
+#ifdef POSTERN_HAS_IMAP
+    case Protocol::kImap:
+      return MakeImapFilter;
+#endif
+#ifdef POSTERN_HAS_POP3
+    case Protocol::kPop3:
+      return MakePop3Filter;
+#endif
+#ifdef POSTERN_HAS_SMTP
+    case Protocol::kSmtp:
+    case Protocol::kLmtp:
+      return MakeSmtpFilter;
+#endif
+    default:
+      return nullptr;
+  }
+}
+
+class Transcripts : public ::testing::TestWithParam<Dialogue> {};
+
+TEST_P(Transcripts, GoesAsWritten) {
+  const FilterMaker make = MakerOf(GetParam().protocol);
+  if (!make) GTEST_SKIP() << "no filter for it in this build";
+  const std::string report =
+      RunTranscript(ReadTranscript(GetParam().path, GetParam().protocol), make);
+  EXPECT_TRUE(report.empty()) << "\n" << report;
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Transcripts);
+INSTANTIATE_TEST_SUITE_P(All, Transcripts, ::testing::ValuesIn(FindDialogues()), NameOf);
+
+}  // namespace
+}  // namespace postern::testing
