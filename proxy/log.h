@@ -1,11 +1,13 @@
 // The log: one line an event on stderr, written by a thread of its own (spdlog's asynchronous
-// sink); a worker never waits for stderr (where it can't keep up the oldest lines go, and their
-// number is logged).
+// queue); a worker never waits for stderr. Where stderr can't keep up the oldest lines go, and
+// their number is logged as `log_lost`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -14,17 +16,23 @@ namespace postern {
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kJson, kText };
 
-// One field of a line. Texts may be peer text: they are escaped (JSON; invalid UTF-8 and controls
-// too) and cut to 256 bytes. An empty text is left out.
+// One field of a line. Texts may be peer text: they are escaped to plain ASCII (bytes that are no
+// UTF-8 become U+FFFD) and cut to kMaxLogText. An empty text is left out. Seconds are shown to the
+// microsecond.
 struct LogField {
   std::string_view name;
   std::variant<std::string_view, int64_t, uint64_t, double, bool> value;
 };
 
+inline constexpr size_t kMaxLogText = 512;      // bytes of one field
+inline constexpr size_t kLogQueueLines = 4096;  // lines that wait for stderr
+
 class Log {
  public:
-  Log(LogLevel level, LogFormat format);
-  ~Log();  // writes what is queued
+  // `fd` is written to and never closed.
+  Log(LogLevel level, LogFormat format, int fd = 2);
+  // Writes what is queued, for a second at most where `fd` takes no more.
+  ~Log();
 
   void Configure(LogLevel level, LogFormat format);  // reload; any thread
   bool enabled(LogLevel level) const;
