@@ -3,12 +3,14 @@
 // lock on any path of bytes.
 //
 // The registry owns every block; blocks live as long as it does and are kept by name, so a listener
-// that goes and comes back with a reload counts on where it stood.
+// that goes and comes back with a reload counts on where it stood. Names come from the
+// configuration alone, so their number is the postmaster's.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,10 +46,29 @@ inline constexpr std::array kDurationBounds = {0.1,  1.0,   5.0,   15.0,   60.0,
 template <const auto& kBounds>
 class HistogramCells {
  public:
-  void Observe(double seconds);
   static constexpr size_t kBuckets = kBounds.size() + 1;  // the last is +Inf
-  std::array<Counter, kBuckets> counts;                   // not cumulative
+
+  void Observe(double seconds) {
+    size_t bucket = 0;
+    while (bucket < kBounds.size() && seconds > kBounds[bucket]) ++bucket;
+    counts[bucket].Add();
+    AddSum(seconds);
+  }
+  void AddTo(HistogramCells& total) const {
+    for (size_t i = 0; i < kBuckets; ++i) total.counts[i].Add(counts[i].value());
+    total.AddSum(sum.load(std::memory_order_relaxed));
+  }
+  // The value below which the share `q` (0 to 1) of all observations lies, taken to be spread
+  // evenly within a bucket; 0 where there are none, the highest bound where it is beyond.
+  double Quantile(double q) const;
+
+  std::array<Counter, kBuckets> counts;  // not cumulative
   std::atomic<double> sum{0};
+
+ private:
+  void AddSum(double seconds) {
+    sum.store(sum.load(std::memory_order_relaxed) + seconds, std::memory_order_relaxed);
+  }
 };
 using LatencyHistogram = HistogramCells<kLatencyBounds>;
 using DurationHistogram = HistogramCells<kDurationBounds>;
@@ -69,8 +90,16 @@ enum class TlsFailure : uint8_t {
 template <typename Enum>
 inline constexpr size_t kCountOf = static_cast<size_t>(Enum::kCount);
 
+// The words of the labels, in the log too. A version is spelled as in the configuration: "1.3".
+std::string_view ToString(RejectReason reason);
+std::string_view ToString(TlsVersion version);
+std::string_view ToString(TlsFailure reason);
+
+// Blocks of different workers never share a cache line.
+inline constexpr size_t kCacheLine = 64;
+
 // One listener's counters in one worker.
-struct ListenerCounters {
+struct alignas(kCacheLine) ListenerCounters {
   Counter connections;
   std::array<Counter, kCountOf<RejectReason>> rejected;
   Counter sessions_active;  // gauge
@@ -85,16 +114,20 @@ struct ListenerCounters {
   std::array<Counter, 7> blocked;                                              // [BlockReason]
   std::array<Counter, 6> protocol_errors;                                      // [ProtocolFault]
   Counter client_in, client_out, server_in, server_out;  // bytes inside TLS, from and to each side
+
+  void AddTo(ListenerCounters& total) const;
 };
 
 // One server's counters in one worker (or in the main thread's own block, for health checks).
-struct ServerCounters {
+struct alignas(kCacheLine) ServerCounters {
   Counter connections_active;  // gauge
   LatencyHistogram connect_seconds;
   std::array<Counter, 6> failures;  // [BackendFaultReason]
+
+  void AddTo(ServerCounters& total) const;
 };
 
-struct WorkerCounters {
+struct alignas(kCacheLine) WorkerCounters {
   LatencyHistogram loop_lag;
 };
 
@@ -103,9 +136,15 @@ struct CertificateExpiry {
   double not_after = 0;     // Unix time
 };
 
+// What build_info says, and when the configuration was first read.
+struct BuildInfo {
+  std::string version, boringssl, libuv;
+  std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
+};
+
 class MetricsRegistry {
  public:
-  explicit MetricsRegistry(size_t workers);
+  explicit MetricsRegistry(size_t workers, BuildInfo build = {});
   ~MetricsRegistry();
 
   // Any thread; takes a lock; called when a snapshot is put in place, never on a path of bytes.
@@ -115,16 +154,22 @@ class MetricsRegistry {
   WorkerCounters& Worker(size_t worker);
   size_t workers() const { return workers_; }
 
-  // What is shown at present: gauges of names that are not in the lists are left out once they are
-  // 0. Main thread.
+  // What is shown at present: a name that is not in the list is left out once nothing of it is
+  // active any more. Nothing is shown before the first call. Main thread.
   void SetListeners(std::vector<std::string> names);
   struct ServerName {
     std::string backend, server;
+    auto operator<=>(const ServerName&) const = default;
   };
   void SetServers(std::vector<ServerName> names);
+  // A server of which nothing was said counts as up.
   void SetServerUp(std::string_view backend, std::string_view server, bool up);
   void SetCertificates(std::vector<CertificateExpiry> certificates);
   void CountReload(bool ok, std::chrono::system_clock::time_point when);
+
+  // Adds up all workers; `total` starts as the caller hands it over. Any thread.
+  void AddUp(std::string_view listener, ListenerCounters& total) const;
+  void AddUp(std::string_view backend, std::string_view server, ServerCounters& total) const;
 
   // Text format 0.0.4 of everything in the contract's section 7. Any thread.
   std::string Scrape() const;
