@@ -24,7 +24,7 @@ namespace postern::conf {
 using std::chrono::milliseconds;
 
 enum class Protocol : uint8_t { kImap, kPop3, kSmtp, kLmtp };
-enum class TlsMode : uint8_t { kNone, kImplicit, kStarttls };
+enum class TlsMode : uint8_t { kImplicit, kStarttls, kNone };
 enum class TlsVersion : uint8_t { kTls10, kTls11, kTls12, kTls13 };
 enum class Alpn : uint8_t { kStrict, kLenient, kOff };
 enum class ClientCertificate : uint8_t { kOptional, kRequired };
@@ -182,6 +182,9 @@ struct Auth {
 // without case. EXTERNAL and everything that ends in -PLUS is never: neither can pass a proxy that
 // ends TLS, whatever a configuration says.
 Rule RuleFor(const Auth& auth, std::string_view mechanism);
+
+// EXTERNAL and the -PLUS mechanisms, without case.
+bool CanNeverPass(std::string_view mechanism);
 
 // The user name as the backend shall get it: the first rule whose expression is found in `user`
 // replaces what it matched (once); no rule: unchanged. nullopt: the name cannot be rewritten

@@ -21,6 +21,8 @@ class Network {
   Network(const std::array<uint8_t, 16>& bytes, int prefix);
 
   bool Contains(const std::array<uint8_t, 16>& address) const;
+  // True for the first address of the network alone.
+  bool StartsAt(const std::array<uint8_t, 16>& address) const;
   // AF_INET and AF_INET6; false for every other family and for a null pointer.
   bool Contains(const sockaddr* address) const;
   // "10.0.0.0/8", "2001:db8::/32".
