@@ -128,6 +128,13 @@ class Follower {
   // start of a line outside any literal, no answer is owed (an IDLE that waits counts as at rest),
   // and COMPRESS is not on.
   virtual bool AtRest() const = 0;
+  // True where a whole line of Postern's own can stand in the server's stream though an answer may
+  // be owed: at the start of an answer, outside any literal or multi-line answer, and COMPRESS is
+  // not on.
+  virtual bool CanSpeak() const { return AtRest(); }
+  // True once the client has said goodbye (LOGOUT, QUIT): the server's closing is then no fault of
+  // its own.
+  virtual bool ClientLeft() const { return false; }
   virtual Turn turn() const = 0;
 };
 
@@ -164,6 +171,8 @@ class Filter {
   virtual Turn turn() const = 0;
   // True where a goodbye may be said to the client: between commands, no answer owed or begun.
   virtual bool AtRest() const = 0;
+  // True once the client has said goodbye (LOGOUT, QUIT).
+  virtual bool ClientLeft() const { return false; }
   // The user that logged in (as the client gave it), empty before. For the log.
   virtual std::string_view user() const = 0;
   // Called once after Detach: what watches the streams from here on. The filter is freed after it.

@@ -1,0 +1,129 @@
+#include "proxy/snapshot.h"
+
+#include <algorithm>
+#include <set>
+
+#include "filters/secret.h"
+#include "proxy/filter_factory.h"
+
+namespace postern {
+namespace {
+
+bool SameServers(const conf::Backend& a, const conf::Backend& b) {
+  auto same = [](const conf::Server& x, const conf::Server& y) {
+    return x.address == y.address && x.weight == y.weight;
+  };
+  return a.protocol == b.protocol && a.balance == b.balance && a.connect == b.connect &&
+         a.tls == b.tls && a.verify.on == b.verify.on && a.verify.ca == b.verify.ca &&
+         a.verify.name == b.verify.name && a.proxy_protocol == b.proxy_protocol &&
+         a.forward_client == b.forward_client && a.profile == b.profile &&
+         a.pipelining == b.pipelining && a.health.interval == b.health.interval &&
+         a.health.timeout == b.health.timeout && a.health.rise == b.health.rise &&
+         a.health.fall == b.health.fall &&
+         std::equal(a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(), same);
+}
+
+// A backend as before keeps what is known of its servers; one with a CA file is made anew, since
+// the file may have changed.
+std::shared_ptr<Backend> MakeBackend(const conf::Config& config, const conf::Backend& conf,
+                                     const Snapshot* previous,
+                                     std::vector<conf::Mistake>& mistakes) {
+  if (previous != nullptr && conf.tls == conf::TlsMode::kNone) {
+    for (const auto& old : previous->backends) {
+      if (old->name() == conf.name && SameServers(old->conf(), conf)) return old;
+    }
+  }
+  bssl::UniquePtr<SSL_CTX> context;
+  if (conf.tls != conf::TlsMode::kNone) context = MakeClientContext(config, conf, mistakes);
+  return std::make_shared<Backend>(conf, std::move(context));
+}
+
+void Count(ListenerRuntime& listener, Shared& shared) {
+  const size_t workers = shared.metrics.workers();
+  for (size_t w = 0; w <= workers; ++w) {
+    listener.counters.push_back(&shared.metrics.Listener(listener.conf.name, w));
+  }
+  for (const auto& server : listener.backend->servers()) {
+    auto& row = listener.servers.emplace_back();
+    for (size_t w = 0; w <= workers; ++w) {
+      row.push_back(&shared.metrics.Server(listener.backend->name(), server->name(), w));
+    }
+  }
+}
+
+std::shared_ptr<TicketKeys> LoadTicketKeys(const conf::Config& config,
+                                           const conf::Listener& listener,
+                                           std::vector<conf::Mistake>& mistakes) {
+  auto keys = std::make_shared<TicketKeys>();
+  std::string bytes = ReadFile(listener.tls.session_ticket_keys);
+  const bool good = keys->Set(bytes);
+  Wipe(bytes);
+  if (good) return keys;
+  mistakes.push_back(config.MistakeAt(config.PathOf(listener, "tls.session_ticket_keys"),
+                                      "not a whole number (1 to 64) of 48-byte keys"));
+  return nullptr;
+}
+
+// The same mistake in a general key would be told once for every listener.
+void DropRepeated(std::vector<conf::Mistake>& mistakes) {
+  std::set<std::string> seen;
+  std::erase_if(mistakes, [&](const conf::Mistake& m) { return !seen.insert(m.Text()).second; });
+}
+
+}  // namespace
+
+const ListenerRuntime* Snapshot::Find(const std::string& name) const {
+  const auto found = std::find_if(listeners.begin(), listeners.end(),
+                                  [&](const auto& l) { return l->conf.name == name; });
+  return found == listeners.end() ? nullptr : found->get();
+}
+
+std::vector<CertificateInfo> Snapshot::Certificates() const {
+  std::vector<CertificateInfo> all;
+  std::set<std::string> seen;
+  for (const auto& listener : listeners) {
+    if (!listener->tls) continue;
+    for (CertificateInfo& info : listener->tls->Certificates()) {
+      if (seen.insert(info.chain).second) all.push_back(std::move(info));
+    }
+  }
+  return all;
+}
+
+std::shared_ptr<const Snapshot> MakeSnapshot(conf::Config config, Shared& shared,
+                                             const Snapshot* previous,
+                                             std::vector<conf::Mistake>& mistakes) {
+  auto snapshot = std::make_shared<Snapshot>();
+  const size_t before = mistakes.size();
+  snapshot->config = std::move(config);
+  const conf::Config& loaded = snapshot->config;
+  for (const conf::Backend& backend : loaded.backends) {
+    snapshot->backends.push_back(MakeBackend(loaded, backend, previous, mistakes));
+  }
+  for (const conf::Listener& conf : loaded.listeners) {
+    auto listener = std::make_unique<ListenerRuntime>();
+    listener->conf = conf;
+    listener->backend = snapshot->backends[conf.backend];
+    listener->options = MakeFilterOptions(conf, loaded.backends[conf.backend], shared.hostname);
+    if (conf.tls.mode != conf::TlsMode::kNone) {
+      TicketKeys* keys = &shared.own_tickets;
+      if (!conf.tls.session_ticket_keys.empty()) {
+        listener->ticket_file = LoadTicketKeys(loaded, conf, mistakes);
+        if (listener->ticket_file) keys = listener->ticket_file.get();
+      }
+      listener->tls = ServerTls::Make(loaded, conf, *keys, mistakes);
+    }
+    const ListenerRuntime* old = previous != nullptr ? previous->Find(conf.name) : nullptr;
+    listener->own = old != nullptr ? old->own : std::make_shared<ListenerRuntime::Own>();
+    Count(*listener, shared);
+    snapshot->listeners.push_back(std::move(listener));
+  }
+  const bool good = std::none_of(
+      mistakes.begin() + static_cast<std::ptrdiff_t>(before), mistakes.end(),
+      [](const conf::Mistake& m) { return m.severity == conf::Mistake::Severity::kError; });
+  DropRepeated(mistakes);
+  if (!good) return nullptr;
+  return snapshot;
+}
+
+}  // namespace postern
