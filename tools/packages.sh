@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Debian packages that each job needs, and `need`, which installs what is missing of them. Sourced by dev.
 
 declare -A packages=(

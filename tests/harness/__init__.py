@@ -16,7 +16,7 @@ Every test is a `harness.Case`, which owns a temporary folder and ends all that 
 """
 
 from .backend import ScriptedBackend, rules
-from .case import Case, main
+from .case import Case, MailSystem, Workshop, main
 from .certs import Authority, Certificate, self_signed
 from .client import LineClient, trusting
 from .dovecot import Dovecot
@@ -28,6 +28,6 @@ from .postfix import Postfix
 from .process import Process, wait_until
 
 __all__ = [
-    "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "Metrics", "Postern", "Postfix",
-    "Process", "ScriptedBackend", "free_port", "main", "rules", "self_signed", "trusting", "wait_until",
+    "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Metrics", "Postern",
+    "Postfix", "Process", "ScriptedBackend", "Workshop", "free_port", "main", "rules", "self_signed", "trusting", "wait_until",
 ]

@@ -1,5 +1,6 @@
-"""The base class of the black-box tests."""
+"""The base classes of the black-box tests."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -8,84 +9,150 @@ import unittest
 from .backend import ScriptedBackend
 from .certs import self_signed
 from .client import LineClient
+from .dovecot import Dovecot
 from .legacy import LegacyServer
 from .postern import Postern
+from .postfix import Postfix
+
+_SANITIZER_REPORTS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
 
 
-class Case(unittest.TestCase):
-    """Owns a folder and everything that is started through it; at the end of a test Postern's open-sessions gauge has
-    to be 0, it has to stop with status 0, and no scripted backend may have failed."""
+class Workshop:
+    """Owns a folder and everything that is started through it. When it closes, Postern's open-sessions gauge has to be
+    0, it has to stop with status 0 and without a sanitizer's report, and no scripted backend may have failed."""
 
-    maxDiff = None
-
-    def setUp(self):
-        # Servers that drop their privileges must be able to come in.
+    def __init__(self):
+        self._stack = contextlib.ExitStack()
         self.folder = tempfile.mkdtemp(prefix="postern-test-")
-        os.chmod(self.folder, 0o755)
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        os.chmod(self.folder, 0o755)  # servers that drop their privileges must be able to come in
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._count = 0
+        self._certificate = None
+
+    def close(self):
+        self._stack.close()
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
     @property
     def certificate(self):
-        """A self-signed certificate for localhost, made once a test."""
-        if not hasattr(self, "_certificate"):
+        """A self-signed certificate for localhost, made once."""
+        if not self._certificate:
             self._certificate = self_signed(self.folder)
         return self._certificate
 
     def postern(self, listeners, check_quiet=True, **top):
         """Starts Postern with these listeners (see harness.Postern) and the general keys `top`; a general certificate is
         there without being said."""
-        config = {"listeners": listeners, **top}
-        tls = dict(config.get("tls", {}))
+        tls = dict(top.get("tls", {}))
         tls.setdefault("certificates", [self.certificate.entry])
-        config["tls"] = tls
-        number = len(getattr(self, "_posterns", []))
-        folder = self.path(f"postern{number}")
+        folder = self.path(f"postern{self._count}")
+        self._count += 1
         os.mkdir(folder)
-        started = Postern(config, folder)
-        self._posterns = [*getattr(self, "_posterns", []), started]
-        self.addCleanup(self._end, started, check_quiet)
+        started = Postern({"listeners": listeners, **top, "tls": tls}, folder)
+        self._stack.callback(self._end_postern, started, check_quiet)
         return started
 
-    def _end(self, postern, check_quiet):
+    @staticmethod
+    def _end_postern(postern, check_quiet):
         try:
-            if not postern.running():
-                return
-            if check_quiet and postern.admin:
-                postern.wait_quiet()
-            status = postern.stop()
-            self.assertEqual(status, 0, f"postern's exit status; its log:\n{postern.output[-4000:]}")
-            for report in ("AddressSanitizer", "ThreadSanitizer", "runtime error:", "LeakSanitizer"):
-                self.assertNotIn(report, postern.output)
+            if postern.running():
+                if check_quiet and postern.admin:
+                    postern.wait_quiet()
+                status = postern.stop(timeout=60)
+                assert status == 0, f"postern's exit status is {status}; its log:\n{postern.output[-4000:]}"
+            for report in _SANITIZER_REPORTS:
+                assert report not in postern.output, postern.output[-20000:]
         finally:
             postern.kill()
 
     def scripted(self, script, **options):
         backend = ScriptedBackend(script, **options)
-        self.addCleanup(self._end_scripted, backend)
+        self._stack.callback(self._end_scripted, backend)
         return backend
 
-    def _end_scripted(self, backend):
+    @staticmethod
+    def _end_scripted(backend):
         backend.close()
         if backend.errors:
             raise backend.errors[0]
 
-    def legacy(self, *arguments, **options):
-        server = LegacyServer(*arguments, **options)
-        self.addCleanup(server.stop)
-        return server
-
     def own(self, process):
-        """Takes over a started Process (a Dovecot, a Postfix): it is stopped when the test ends."""
-        self.addCleanup(process.stop)
+        """Takes over a started Process: it is stopped at the end."""
+        self._stack.callback(process.stop)
         return process
+
+    def legacy(self, *arguments, **options):
+        return self.own(LegacyServer(*arguments, **options))
+
+    def dovecot(self, *arguments, **options):
+        return self.own(Dovecot(self.folder, *arguments, **options))
+
+    def postfix(self, *arguments, **options):
+        return self.own(Postfix(self.folder, *arguments, **options))
 
     def client(self, where, **options):
         client = LineClient(where, **options)
+        self._stack.callback(client.close)
+        return client
+
+
+class Case(unittest.TestCase):
+    """A test with a workshop of its own, whose functions are at hand as the test's."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.workshop = Workshop()
+        self.addCleanup(self.workshop.close)
+        for name in ("folder", "path", "postern", "scripted", "legacy", "dovecot", "postfix", "own", "client"):
+            setattr(self, name, getattr(self.workshop, name))
+
+    @property
+    def certificate(self):
+        return self.workshop.certificate
+
+
+class MailSystem(unittest.TestCase):
+    """Dovecot and Postfix (which delivers to it) with Postern in front of them, started once for all tests of a class:
+    users fred, jane and bob with the password NAME-secret, addresses NAME@example.test. Listeners imap, pop3 and smtp,
+    each `-implicit` and `-starttls`, smtp with require_auth. A class may change `mechanisms` (Dovecot's), `settings`
+    (keys of every listener) and `top` (general keys), and set `with_postfix` to False."""
+
+    maxDiff = None
+    users = ("fred", "jane", "bob")
+    mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256"
+    with_postfix = True
+    settings = {}
+    top = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workshop = Workshop()
+        cls.addClassCleanup(cls.workshop.close)
+        cls.folder = cls.workshop.folder
+        cls.dovecot = cls.workshop.dovecot({name: f"{name}-secret" for name in cls.users}, cls.mechanisms)
+        backends = dict(cls.dovecot.address)
+        if cls.with_postfix:
+            cls.postfix = cls.workshop.postfix(cls.dovecot, verbose=True)
+            backends["smtp"] = cls.postfix.address
+        listeners = []
+        for protocol in ("imap", "pop3", *(["smtp"] if cls.with_postfix else [])):
+            for mode in ("implicit", "starttls"):
+                own = {"require_auth": True} if protocol == "smtp" else {}
+                listeners.append({"protocol": protocol, "tls": mode, "backend": backends[protocol], **own, **cls.settings})
+        cls.postern = cls.workshop.postern(listeners, **cls.top)
+        cls.ca = cls.workshop.certificate.chain
+
+    def client(self, listener, **options):
+        """A raw client of a listener, as imap-starttls; TLS from the start where it is implicit."""
+        client = LineClient(self.postern.port(listener), tls=listener.endswith("implicit") or None, **options)
         self.addCleanup(client.close)
         return client
+
+    def tearDown(self):
+        self.postern.wait_quiet()
 
 
 main = unittest.main
