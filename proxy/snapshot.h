@@ -38,7 +38,7 @@ struct ListenerRuntime {
   conf::Listener conf;
   FilterOptions options;
   std::shared_ptr<TicketKeys> ticket_file;  // null: own keys
-  std::shared_ptr<const ServerTls> tls;  // null with mode none
+  std::shared_ptr<const ServerTls> tls;     // null with mode none
   std::shared_ptr<Backend> backend;
   // Limits that the listener has for itself (conf::OwnLimits); kept over a reload by name.
   struct Own {
