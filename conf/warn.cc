@@ -141,7 +141,7 @@ class Warnings {
       const Rule rule = RuleFor(listener.auth, name);
       if (rule == Rule::kNever || (rule == Rule::kTls && !inside_tls)) continue;
       if (name == "*") {
-        unseen = "all mechanisms that are not named under mechanisms";
+        unseen = "every mechanism that has no rule of its own";
         break;
       }
       if (!listener.auth.mechanisms.contains(name)) continue;
@@ -149,7 +149,7 @@ class Warnings {
     }
     if (unseen.empty()) return;
     Warn(config_.PathOf(listener, "auth.users"),
-         "only basic log-ins are rewritten; " + unseen +
+         "only basic log-ins are rewritten; those by " + unseen +
              " pass as they are, with the name that the client gave");
   }
 
@@ -173,8 +173,8 @@ class Warnings {
     for (size_t i = 0; i < backend.servers.size(); ++i) {
       if (backend.servers[i].address.is_local()) continue;
       Warn(ServerPath(backend, i),
-           "is reached in the clear and is not on this machine: mail, and passwords where they "
-           "are not rewritten, can be read on the way");
+           "is not on this machine and is reached without TLS: mail, and passwords where they are "
+           "not rewritten, can be read on the way");
     }
   }
 
