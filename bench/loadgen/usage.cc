@@ -1,11 +1,13 @@
 #include "bench/loadgen/usage.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -19,10 +21,19 @@ struct Process {
   uint64_t ticks;
 };
 
+// Up to the first 4 KiB of a file; empty where it cannot be read: a process may end at any time.
+std::string ReadFile(const std::string& path) {
+  std::array<char, 4096> buffer;
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "";
+  ssize_t size = read(fd, buffer.data(), buffer.size());
+  close(fd);
+  return std::string(buffer.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)));
+}
+
 // proc(5): the fields behind the name, which may itself hold blanks and parentheses.
 std::optional<Process> ReadStat(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string text = ReadFile("/proc/" + std::to_string(pid) + "/stat");
   size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(name_end + 1));
@@ -65,7 +76,7 @@ bool Descends(pid_t pid, const std::vector<pid_t>& roots,
 }
 
 uint64_t PssKib(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  std::istringstream file(ReadFile("/proc/" + std::to_string(pid) + "/smaps_rollup"));
   std::string word;
   while (file >> word) {
     uint64_t kib = 0;
