@@ -3,7 +3,7 @@
 
 declare -A packages=(
   [build]="cmake ninja-build g++ pkg-config dpkg-dev libuv1-dev libyaml-cpp-dev prometheus-cpp-dev libmicrohttpd-dev
-    libspdlog-dev nlohmann-json3-dev libcli11-dev libidn-dev libgtest-dev libbenchmark-dev libgsasl-dev"
+    libspdlog-dev nlohmann-json3-dev libcli11-dev libidn-dev libgtest-dev libgmock-dev libbenchmark-dev libgsasl-dev"
   [run]="curl"
   [test]="clang libclang-rt-dev python3 openssl curl dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix swaks
     libnet-ssleay-perl isync msmtp fetchmail"

@@ -47,7 +47,7 @@ inline std::string OneListener(std::string_view protocol, std::string_view more,
   std::string text = "tls: { certificates: [ { chain: c.pem, key: k.pem } ] }\n";
   text += "listeners:\n  - { protocol: " + std::string(protocol);
   text += ", address: \"127.0.0.1:9000\"" + std::string(more);
-  if (more.find("backend:") == std::string_view::npos) text += ", backend: \"127.0.0.1:9001\"";
+  if (more.find(" backend:") == std::string_view::npos) text += ", backend: \"127.0.0.1:9001\"";
   return text + " }\n" + std::string(top);
 }
 
