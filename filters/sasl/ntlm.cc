@@ -81,11 +81,10 @@ std::string TargetName(const Challenge& challenge) {
   return Utf16FromBytes(challenge.target_name);
 }
 
-// Cyrus SASL shows its host's name as target, and no target information (Windows NT 4, which shows
-// none either, has names without dots).
+// Cyrus SASL can be told by what it leaves empty: Windows fills in the target information, or (NT
+// 4) has no room for it.
 bool IsCyrus(const Challenge& challenge) {
-  constexpr std::string_view kDot(".\0", 2);
-  return !challenge.has_target_info && TargetName(challenge).find(kDot) != std::string::npos;
+  return challenge.leaves_target_info_empty && (challenge.flags & kTargetTypeServer) != 0;
 }
 
 Step Ntlm::Next(std::string_view challenge, Secret& response) {

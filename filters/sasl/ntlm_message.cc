@@ -105,7 +105,11 @@ std::optional<Challenge> ParseChallenge(std::string_view message) {
   if ((challenge.flags & kUnicode) != 0 && target_name->size() % 2 != 0) return std::nullopt;
   challenge.target_name = *target_name;
 
-  if ((challenge.flags & kTargetInfo) == 0) return challenge;
+  if ((challenge.flags & kTargetInfo) == 0) {
+    challenge.leaves_target_info_empty =
+        message.size() >= kWithTargetInfo && Read32(message, 16) >= kWithTargetInfo;
+    return challenge;
+  }
   if (message.size() < kWithTargetInfo) return std::nullopt;
   const auto info = ReadField(message, 40);
   if (!info || !ReadTargetInfo(*info, challenge)) return std::nullopt;

@@ -52,7 +52,8 @@ struct Challenge {
   std::string_view nonce;        // 8 bytes
   std::string_view target_name;  // UTF-16LE with kUnicode (of an even size then), else OEM
   bool has_target_info = false;
-  std::string_view av_pairs;  // without the one that ends the list
+  bool leaves_target_info_empty = false;  // the header has room for it, the flags say there is none
+  std::string_view av_pairs;              // without the one that ends the list
   std::string_view nb_domain_name;
   std::optional<uint32_t> av_flags;
   std::string_view timestamp;  // 8 bytes, or empty
