@@ -319,7 +319,8 @@ std::string Describe(const Event& event) {
   } else if (const auto* rewrite = std::get_if<RewriteEvent>(&event)) {
     out << "rewrite " << ToString(rewrite->from) << ' ' << ToString(rewrite->to);
   } else if (const auto* blocked = std::get_if<BlockedEvent>(&event)) {
-    out << "blocked " << blocked->command << ' ' << ToString(blocked->reason);
+    out << "blocked " << (blocked->command.empty() ? "-" : blocked->command) << ' '
+        << ToString(blocked->reason);
   } else if (const auto* error = std::get_if<ProtocolErrorEvent>(&event)) {
     out << "protocol_error " << ToString(error->fault);
   } else if (const auto* fault = std::get_if<BackendFaultEvent>(&event)) {

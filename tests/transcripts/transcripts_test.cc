@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ namespace {
 struct Dialogue {
   std::string path;
   Protocol protocol;
+
+  friend std::ostream& operator<<(std::ostream& out, const Dialogue& dialogue) {
+    return out << dialogue.path;
+  }
 };
 
 std::vector<Dialogue> FindDialogues() {

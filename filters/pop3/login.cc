@@ -1,0 +1,486 @@
+// Log-ins: refused, passed through, or taken from the client and spoken to the backend anew.
+#include <algorithm>
+
+#include "filters/farewell.h"
+#include "filters/pop3/dialogue.h"
+#include "filters/text.h"
+
+namespace postern::pop3 {
+namespace {
+
+// Longest name of a SASL mechanism (RFC 4422, 3.1).
+constexpr size_t kMaxMechanismName = 20;
+// How long the last answer to too many failed log-ins is held back.
+constexpr std::chrono::seconds kLastAnswerDelay{3};
+
+constexpr std::string_view kNeedsTls = "-ERR STLS comes first: this log-in needs TLS\r\n";
+constexpr std::string_view kNever = "-ERR This way to log in is not allowed\r\n";
+constexpr std::string_view kThrottled =
+    "-ERR [SYS/TEMP] Too many failed log-ins from your address, try again later\r\n";
+constexpr std::string_view kFailed = "-ERR Log-in failed\r\n";
+constexpr std::string_view kBadBase64 = "-ERR Not valid base64\r\n";
+constexpr std::string_view kCredentials = "-ERR User name or password not acceptable\r\n";
+constexpr std::string_view kUnavailable = "-ERR [SYS/TEMP] Log-in not possible now, try later\r\n";
+constexpr std::string_view kGoodbye = "-ERR Too many failed log-ins\r\n";
+
+// "Username:" and "Password:", as everybody prompts in the LOGIN mechanism.
+constexpr std::string_view kUserPrompt = "+ VXNlcm5hbWU6\r\n";
+constexpr std::string_view kPasswordPrompt = "+ UGFzc3dvcmQ6\r\n";
+
+bool IsMechanismName(std::string_view name) {
+  return name.size() <= kMaxMechanismName && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
+}
+
+std::string_view TrimEnd(std::string_view text) {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+// An initial response: `=` stands for an empty one (RFC 5034, 4).
+std::optional<std::string> DecodeInitial(std::string_view text) {
+  return text == "=" ? std::string() : Base64Decode(text);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- commands
+
+bool Dialogue::OnUser(const Line& line, std::string_view, Actions& out) {
+  if (queue_.full() || (!options_.pipelining && owes())) return false;
+  BeginLogin(Mechanism::kBasic, line.arguments());
+  if (const auto refused = Refuse(line, "USER", "BASIC", out)) {
+    pairing_ = Pairing::kBlocked;
+    return *refused;
+  }
+  if (login_user_.empty()) {
+    out.Drop(line.size);
+    return Reply("-ERR USER needs a name\r\n", out);
+  }
+  if (options_.TakesLogins()) {
+    pairing_ = Pairing::kTaken;
+    out.Drop(line.size);
+    return Reply("+OK\r\n", out);
+  }
+  pairing_ = Pairing::kPassed;
+  return PassCommand(line, Answer::kSingle, out);
+}
+
+bool Dialogue::OnPass(const Line& line, std::string_view, Actions& out) {
+  const bool waits = owes() && (!options_.pipelining || options_.TakesLogins());
+  if (queue_.full() || waits) return false;
+  mechanism_ = Mechanism::kBasic;
+  if (const auto refused = Refuse(line, "PASS", "BASIC", out)) {
+    ForgetLogin();
+    return *refused;
+  }
+  if (pairing_ == Pairing::kNone || pairing_ == Pairing::kBlocked) {
+    out.Note(ProtocolErrorEvent{ProtocolFault::kUnexpected});
+    out.Drop(line.size);
+    return Reply("-ERR USER comes first\r\n", out);
+  }
+  if (pairing_ == Pairing::kTaken) {
+    out.Drop(line.size);
+    TakeLogin(CheckLogin(login_user_, line.arguments()), out);
+    return true;
+  }
+  pairing_ = Pairing::kNone;
+  complete_ = true;
+  PassCommand(line, Answer::kLogin, out);
+  Enter(State::kVerdict);
+  return true;
+}
+
+bool Dialogue::OnApop(const Line& line, std::string_view, Actions& out) {
+  if (queue_.full() || (!options_.pipelining && owes())) return false;
+  std::string_view arguments = line.arguments();
+  BeginLogin(Mechanism::kApop, TakeWord(arguments));
+  if (const auto refused = Refuse(line, "APOP", "APOP", out)) return *refused;
+  complete_ = true;
+  PassCommand(line, Answer::kLogin, out);
+  Enter(State::kVerdict);
+  return true;
+}
+
+bool Dialogue::OnAuth(const Line& line, std::string_view, Actions& out) {
+  if (queue_.full() || (!options_.pipelining && owes())) return false;
+  std::string_view initial = TrimEnd(line.arguments());
+  if (initial.empty()) return ListMechanisms(line, out);
+  const std::string_view name = TakeWord(initial);
+  if (name.empty() || !IsMechanismName(name)) {
+    unnamed_ = true;
+    return Blocked(line, BlockReason::kUnknown, "AUTH", "-ERR Unknown mechanism\r\n", out);
+  }
+  const bool own = options_.TakesLogins() && IsBasic(name) && !EqualsIgnoreCase(name, "BASIC");
+  if (own && owes()) return false;
+  BeginLogin(MechanismFromName(name), {});
+  if (const auto refused = Refuse(line, "AUTH", name, out)) {
+    unnamed_ = true;
+    return *refused;
+  }
+  return own ? TakeAuth(line, initial, out) : PassAuth(line, initial, out);
+}
+
+bool Dialogue::ListMechanisms(const Line& line, Actions& out) {
+  if (!options_.connect_at_login) return PassCommand(line, Answer::kMechanisms, out);
+  out.Drop(line.size);
+  return Reply(offer_.OwnMechanisms(), out);
+}
+
+void Dialogue::BeginLogin(Mechanism mechanism, std::string_view user) {
+  ForgetLogin();
+  mechanism_ = mechanism;
+  login_user_ = user;
+}
+
+// Refuses a log-in that may not go on: then what its handler has to say is returned. A PASS whose
+// USER was refused is counted with that.
+std::optional<bool> Dialogue::Refuse(const Line& line, std::string_view verb,
+                                     std::string_view mechanism, Actions& out) {
+  const bool again = verb == "PASS" && pairing_ == Pairing::kBlocked;
+  const auto blocked = [&](BlockReason reason, std::string_view why, std::string_view answer) {
+    if (!again) NoteAuth(AuthResult::kBlocked, why, out);
+    return Blocked(line, reason, verb, answer, out);
+  };
+  bool observed = false;
+  const Verdict verdict = offer_.Judge(mechanism, &observed);
+  if (verdict == Verdict::kNeedsTls) return blocked(BlockReason::kClear, "needs TLS", kNeedsTls);
+  if (verdict == Verdict::kNever) return blocked(BlockReason::kMechanism, "not allowed", kNever);
+  // Without a backend there is nobody to have a challenge from.
+  if (options_.connect_at_login && !IsBasic(mechanism)) {
+    return blocked(BlockReason::kMechanism, "not with connect: at_login", kNever);
+  }
+  if (moment().throttled) return blocked(BlockReason::kThrottled, "throttled", kThrottled);
+  if (observed && verb != "PASS") NoteAuth(AuthResult::kObserved, "not allowed by policy", out);
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------- passed through
+
+bool Dialogue::PassAuth(const Line& line, std::string_view initial, Actions& out) {
+  if (!initial.empty() && !DecodeInitial(initial)) {
+    out.Drop(line.size);
+    RefuseBase64(out);
+    return true;
+  }
+  if (!initial.empty()) LearnUser(initial);
+  if (mechanism_ == Mechanism::kLogin && !initial.empty()) {
+    // Old servers take no initial response here: the name is sent in answer to their prompt.
+    initial_ = Secret(initial == "=" ? "" : initial);
+    has_initial_ = true;
+    out.Drop(line.size);
+    out.Send(Side::kServer, "AUTH LOGIN\r\n");
+  } else {
+    complete_ = !initial.empty();
+    PassLine(line, out);
+  }
+  queue_.Expect(Answer::kLogin);
+  Enter(State::kVerdict);
+  return true;
+}
+
+void Dialogue::TakeLoginAnswer(const Line& line, Actions& out) {
+  const Status status = StatusOf(line.text);
+  if (state_ == State::kAborting) {
+    if (status != Status::kErr) return BackendBroken(out);
+    out.Drop(line.size);
+    Abandon(kBadBase64, out);
+    return Answered(out);
+  }
+  if (status == Status::kContinue) return TakeChallenge(line, out);
+  if (status == Status::kOther || (status == Status::kOk && aborted_)) return BackendBroken(out);
+  queue_.Answered();
+  TakeVerdict(line, out);
+}
+
+void Dialogue::TakeChallenge(const Line& line, Actions& out) {
+  const bool sasl = mechanism_ != Mechanism::kBasic && mechanism_ != Mechanism::kApop;
+  if (!sasl || aborted_) return BackendBroken(out);
+  if (!has_initial_) {
+    out.Forward(line.size);
+    return Enter(State::kResponse);
+  }
+  out.Drop(line.size);
+  out.Send(Side::kServer, initial_.Reveal());
+  out.Send(Side::kServer, "\r\n");
+  initial_.Clear();
+  has_initial_ = false;
+  complete_ = true;
+}
+
+void Dialogue::TakeResponse(const Line& line, Actions& out) {
+  if (line.text.find(' ') != std::string_view::npos) {
+    out.Drop(line.size);
+    NoteAuth(AuthResult::kError, "a command in the exchange", out);
+    return Fail(ProtocolFault::kUnexpected, out);
+  }
+  if (state_ == State::kResponse) return TakePassedResponse(line, out);
+  TakeOwnResponse(line, out);
+}
+
+void Dialogue::TakePassedResponse(const Line& line, Actions& out) {
+  if (line.text == "*") {
+    aborted_ = true;
+  } else if (!Base64Decode(line.text)) {
+    out.Drop(line.size);
+    return RefuseBase64(out);
+  } else {
+    if (!complete_) LearnUser(line.text);
+    complete_ = true;
+  }
+  PassLine(line, out);
+  Enter(State::kVerdict);
+}
+
+// Other bad base64 than a command is a refused log-in, and the backend's exchange is ended.
+void Dialogue::RefuseBase64(Actions& out) {
+  out.Note(ProtocolErrorEvent{ProtocolFault::kUnexpected});
+  NoteAuth(AuthResult::kError, "bad base64", out);
+  unnamed_ = true;
+  if (state_ == State::kResponse) {
+    out.Send(Side::kServer, "*\r\n");
+    return Enter(State::kAborting);
+  }
+  Abandon(kBadBase64, out);
+}
+
+// The user's name, for the log, from the first message of a mechanism that shows it.
+void Dialogue::LearnUser(std::string_view response) {
+  auto message = DecodeInitial(response);
+  if (!message) return;
+  std::string_view text = *message;
+  if (mechanism_ == Mechanism::kPlain) {
+    text.remove_prefix(std::min(text.find('\0'), text.size() - 1) + 1);
+    login_user_ = text.substr(0, text.find('\0'));
+  } else if (mechanism_ == Mechanism::kLogin) {
+    login_user_ = text;
+  } else if (mechanism_ == Mechanism::kCramMd5) {
+    login_user_ = text.substr(0, text.rfind(' '));
+  }
+  Wipe(*message);
+}
+
+// ---------------------------------------------------------------- taken by Postern
+
+bool Dialogue::TakeAuth(const Line& line, std::string_view initial, Actions& out) {
+  const bool plain = mechanism_ == Mechanism::kPlain;
+  out.Drop(line.size);
+  Enter(plain ? State::kPlainDue : State::kUserDue);
+  if (initial.empty()) {
+    out.Send(Side::kClient, plain ? "+ \r\n" : kUserPrompt);
+  } else if (auto message = DecodeInitial(initial)) {
+    TakeMessage(*message, out);
+  } else {
+    RefuseBase64(out);
+  }
+  return true;
+}
+
+void Dialogue::TakeOwnResponse(const Line& line, Actions& out) {
+  out.Drop(line.size);
+  if (line.text == "*") {
+    NoteAuth(AuthResult::kError, "aborted", out);
+    return Abandon("-ERR Log-in aborted\r\n", out);
+  }
+  auto message = Base64Decode(line.text);
+  if (!message) return RefuseBase64(out);
+  TakeMessage(*message, out);
+}
+
+void Dialogue::TakeMessage(std::string& message, Actions& out) {
+  if (state_ == State::kUserDue) {
+    login_user_ = message;
+    out.Send(Side::kClient, kPasswordPrompt);
+    return Enter(State::kPasswordDue);
+  }
+  auto login = state_ == State::kPlainDue ? ParsePlain(message) : CheckLogin(login_user_, message);
+  Wipe(message);
+  TakeLogin(std::move(login), out);
+}
+
+void Dialogue::TakeLogin(std::optional<Login> login, Actions& out) {
+  if (!login) return RefuseCredentials(out);
+  login_user_ = std::move(login->user);
+  auto user = RewriteUser(options_, login_user_);
+  if (!user) return RefuseCredentials(out);
+  backend_user_ = std::move(*user);
+  password_ = std::move(login->password);
+  complete_ = true;
+  Proceed(out);
+}
+
+void Dialogue::RefuseCredentials(Actions& out) {
+  NoteAuth(AuthResult::kBlocked, "credentials", out);
+  const std::string_view verb = mechanism_ == Mechanism::kBasic ? "PASS" : "AUTH";
+  out.Note(BlockedEvent{BlockReason::kCredentials, std::string(verb)});
+  Abandon(kCredentials, out);
+}
+
+// The log-in in hand is over without a verdict.
+void Dialogue::Abandon(std::string_view answer, Actions& out) {
+  ForgetLogin();
+  Enter(State::kReady);
+  Reply(answer, out);
+}
+
+// ---------------------------------------------------------------- spoken to the backend
+
+// What has to be known before a mechanism can be chosen. USER and PASS as the client spoke them
+// need nothing, APOP the greeting alone.
+bool Dialogue::NeedsCapabilities() const {
+  if (options_.to_backend == ToBackend::kApop) return false;
+  return options_.to_backend != ToBackend::kSame || mechanism_ != Mechanism::kBasic;
+}
+
+bool Dialogue::NeedsMechanisms() const {
+  return options_.to_backend != ToBackend::kSame && options_.to_backend != ToBackend::kBasic &&
+         options_.to_backend != ToBackend::kApop;
+}
+
+void Dialogue::Proceed(Actions& out) {
+  if (!server_up_) {
+    Enter(State::kConnecting);
+    return out.Connect();
+  }
+  if (NeedsCapabilities() && !backend_.knows_capabilities()) {
+    return Probe("CAPA\r\n", Answer::kCapabilities, out);
+  }
+  if (NeedsMechanisms() && !backend_.knows_mechanisms()) {
+    return Probe("AUTH\r\n", Answer::kMechanisms, out);
+  }
+  Speak(out);
+}
+
+void Dialogue::Probe(std::string_view command, Answer answer, Actions& out) {
+  probing_ = answer;
+  Enter(State::kProbing);
+  out.Send(Side::kServer, command);
+}
+
+void Dialogue::Speak(Actions& out) {
+  const auto to = ChooseMechanism(options_, mechanism_, backend_.mechanisms(),
+                                  backend_.stamp().has_value(), backend_.has_user());
+  if (!to) return RefuseForNow("the backend does not have the mechanism", out);
+  // APOP has no way to say where a name with a blank ends.
+  if (*to == Mechanism::kApop && backend_user_.find(' ') != std::string::npos) {
+    return RefuseCredentials(out);
+  }
+  if (*to != mechanism_) out.Note(RewriteEvent{mechanism_, *to});
+  sasl::Credentials credentials{std::move(backend_user_), std::move(password_), options_.domain};
+  backend_login_ = std::make_unique<BackendLogin>(*to, std::move(credentials), backend_.stamp(),
+                                                  LoginSeed(info_, logins_++), moment().now);
+  std::string line = backend_login_->Begin();
+  Enter(State::kSpeaking);
+  out.Send(Side::kServer, line);
+  Wipe(line);
+}
+
+void Dialogue::TakeSpoken(const Line& line, Actions& out) {
+  std::string send;
+  const BackendLogin::Next next = backend_login_->OnLine(line.text, send);
+  CarryOn(next, send, &line, out);
+}
+
+void Dialogue::OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) {
+  if (state_ != State::kDeriving) return;
+  std::string send;
+  const BackendLogin::Next next = backend_login_->OnDerived(std::move(work), send);
+  Enter(State::kSpeaking);
+  CarryOn(next, send, nullptr, out);
+}
+
+// `line`: the server's, where there was one.
+void Dialogue::CarryOn(BackendLogin::Next next, std::string& send, const Line* line, Actions& out) {
+  using Next = BackendLogin::Next;
+  if (line != nullptr && (next == Next::kAccepted || next == Next::kRefused)) {
+    return TakeVerdict(*line, out);
+  }
+  if (line != nullptr) out.Drop(line->size);
+  switch (next) {
+    case Next::kSend:
+      out.Send(Side::kServer, send);
+      return Wipe(send);
+    case Next::kDerive:
+      Enter(State::kDeriving);
+      return out.Derive(backend_login_->TakeDerivation());
+    case Next::kUnready:
+      return RefuseForNow("the backend refused the mechanism", out);
+    case Next::kFailed:
+      NoteAuth(AuthResult::kError, backend_login_->failure(), out);
+      out.Note(
+          BackendFaultEvent{BackendFaultReason::kAuth, std::string(backend_login_->failure())});
+      out.Send(Side::kServer, "*\r\n");
+      return Enter(State::kGivingUp);
+    case Next::kUnproven:
+      NoteAuth(AuthResult::kError, "the server did not prove itself", out);
+      out.Note(BackendFaultEvent{BackendFaultReason::kAuth, "the server did not prove itself"});
+      return End(Cause::kServerFault, Goodbye(Protocol::kPop3, Farewell::kFault), out);
+    default:
+      return BackendBroken(out);
+  }
+}
+
+void Dialogue::TakeGivenUp(const Line& line, Actions& out) {
+  if (StatusOf(line.text) != Status::kErr) return BackendBroken(out);
+  out.Drop(line.size);
+  Abandon(kFailed, out);
+}
+
+void Dialogue::RefuseForNow(std::string_view reason, Actions& out) {
+  NoteAuth(AuthResult::kError, reason, out);
+  out.Note(BackendFaultEvent{BackendFaultReason::kAuth, std::string(reason)});
+  Abandon(kUnavailable, out);
+}
+
+// ---------------------------------------------------------------- the end of a log-in
+
+void Dialogue::TakeVerdict(const Line& line, Actions& out) {
+  if (StatusOf(line.text) != Status::kOk) return Reject(line, out);
+  NoteAuth(AuthResult::kAccepted, "", out);
+  user_ = login_user_;
+  ForgetLogin();
+  Enter(State::kDone);
+  out.Forward(line.size);
+  out.Detach();
+}
+
+// Only a no to a complete log-in is a failure.
+void Dialogue::Reject(const Line& line, Actions& out) {
+  if (IsTemporary(line.text)) {
+    NoteAuth(AuthResult::kError, "temporary failure", out);
+  } else if (aborted_) {
+    NoteAuth(AuthResult::kError, "aborted", out);
+  } else if (!complete_) {
+    NoteAuth(AuthResult::kError, "refused before it began", out);
+  } else {
+    NoteAuth(AuthResult::kRejected, "", out);
+    ++failures_;
+  }
+  ForgetLogin();
+  if (options_.max_auth_failures > 0 && failures_ >= options_.max_auth_failures) {
+    out.Drop(line.size);
+    Enter(State::kDone);
+    std::string last = std::string(line.text) + "\r\n" + std::string(kGoodbye);
+    return out.Close(Cause::kTooManyFailures, std::move(last), kLastAnswerDelay);
+  }
+  out.Forward(line.size);
+  Enter(State::kReady);
+}
+
+void Dialogue::NoteAuth(AuthResult result, std::string_view reason, Actions& out) {
+  out.Note(AuthEvent{mechanism_, offer_.channel(), result, login_user_, reason});
+}
+
+void Dialogue::ForgetLogin() {
+  pairing_ = Pairing::kNone;
+  login_user_.clear();
+  initial_.Clear();
+  password_.Clear();
+  backend_user_.clear();
+  backend_login_.reset();
+  has_initial_ = complete_ = aborted_ = false;
+}
+
+}  // namespace postern::pop3

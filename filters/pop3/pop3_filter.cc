@@ -1,0 +1,350 @@
+#include "filters/pop3/pop3_filter.h"
+
+#include <algorithm>
+#include <array>
+
+#include "filters/farewell.h"
+#include "filters/pop3/dialogue.h"
+#include "filters/pop3/follower.h"
+#include "filters/text.h"
+
+namespace postern {
+
+std::unique_ptr<Filter> MakePop3Filter(const FilterOptions& options, const SessionInfo& info) {
+  return std::make_unique<pop3::Dialogue>(options, info);
+}
+
+namespace pop3 {
+namespace {
+
+constexpr std::string_view kNeedsTls = "-ERR STLS comes first: this needs TLS\r\n";
+constexpr std::string_view kUnknown = "-ERR Unknown command\r\n";
+
+struct Entry {
+  std::string_view verb;
+  Dialogue::Handler handler;
+};
+
+bool Names(const std::vector<std::string>& verbs, std::string_view verb) {
+  return std::any_of(verbs.begin(), verbs.end(),
+                     [verb](const std::string& name) { return EqualsIgnoreCase(name, verb); });
+}
+
+}  // namespace
+
+Dialogue::Dialogue(const FilterOptions& options, const SessionInfo& info)
+    : options_(options), info_(info), offer_(options) {}
+
+void Dialogue::OnClientUp(Channel channel, const TlsInfo*, Actions& out) {
+  offer_.set_channel(channel);
+  if (!options_.connect_at_login) return out.Connect();
+  Enter(State::kReady);
+  out.Send(Side::kClient, "+OK POP3 server ready\r\n");
+}
+
+// Protocol state starts afresh (RFC 2595, 4); the connection to the backend, and with it the stamp
+// of its greeting, stays.
+void Dialogue::OnTlsUp(const TlsInfo&, Actions&) {
+  if (state_ != State::kStartingTls) return;
+  offer_.set_channel(Channel::kTls);
+  client_lines_.Reset();
+  ForgetLogin();
+  Enter(State::kReady);
+}
+
+void Dialogue::OnServerUp(Actions&) {
+  server_up_ = true;
+  greeted_ = false;
+  server_lines_.Reset();
+  backend_ = {};
+}
+
+void Dialogue::OnGone(Side side, Actions& out) {
+  if (side == Side::kClient || state_ == State::kDone) return;
+  const bool was_up = std::exchange(server_up_, false);
+  switch (state_) {
+    case State::kGreeting:
+      if (was_up) out.Note(BackendFaultEvent{BackendFaultReason::kGreeting, "no greeting"});
+      return End(Cause::kNoServer, Goodbye(Protocol::kPop3, Farewell::kNoServer), out);
+    case State::kConnecting:
+      if (was_up) out.Note(BackendFaultEvent{BackendFaultReason::kGreeting, "no greeting"});
+      NoteAuth(AuthResult::kError, "no server", out);
+      return End(Cause::kNoServer, Goodbye(Protocol::kPop3, Farewell::kNoServer), out);
+    case State::kQuitting:
+      if (queue_.size() == 1) return End(Cause::kLogout, "+OK Goodbye\r\n", out);
+      break;
+    case State::kClosing:
+      return End(cause_, inside_ ? "" : last_words_, out);
+    case State::kVerdict:
+    case State::kResponse:
+    case State::kProbing:
+    case State::kSpeaking:
+    case State::kDeriving:
+      NoteAuth(AuthResult::kError, "the server went away", out);
+      break;
+    default:
+      if (options_.connect_at_login && state_ != State::kGivingUp) return;
+      break;
+  }
+  const std::string_view goodbye = Goodbye(Protocol::kPop3, Farewell::kServerGone);
+  End(Cause::kServerGone, inside_ || state_ == State::kStartingTls ? "" : goodbye, out);
+}
+
+Phase Dialogue::phase() const {
+  switch (state_) {
+    case State::kGreeting:
+      return Phase::kGreeting;
+    case State::kVerdict:
+    case State::kAborting:
+    case State::kConnecting:
+    case State::kProbing:
+    case State::kSpeaking:
+    case State::kDeriving:
+    case State::kGivingUp:
+      return Phase::kAuthenticating;
+    case State::kDone:
+      return user_.empty() ? Phase::kBeforeLogin : Phase::kLoggedIn;
+    default:
+      return Phase::kBeforeLogin;
+  }
+}
+
+Turn Dialogue::turn() const {
+  switch (state_) {
+    case State::kReady:
+      return owes() ? Turn::kServer : Turn::kClient;
+    case State::kResponse:
+    case State::kPlainDue:
+    case State::kUserDue:
+    case State::kPasswordDue:
+    case State::kStartingTls:
+      return Turn::kClient;
+    default:
+      return Turn::kServer;
+  }
+}
+
+bool Dialogue::AtRest() const { return state_ == State::kReady && !owes() && !inside_; }
+
+std::unique_ptr<Follower> Dialogue::Detached() { return MakeFollower(options_.pipelining); }
+
+// ---------------------------------------------------------------- client lines
+
+// True where the client may speak; else its bytes stay where they are.
+bool Dialogue::TakesClientLines() const {
+  switch (state_) {
+    case State::kReady:
+    case State::kResponse:
+    case State::kPlainDue:
+    case State::kUserDue:
+    case State::kPasswordDue:
+    case State::kClosing:
+      return true;
+    default:
+      return false;
+  }
+}
+
+size_t Dialogue::LineLimit() const {
+  return options_.line_limit == 0 ? kMaxCommandLine : options_.line_limit;
+}
+
+void Dialogue::OnClientBytes(std::string_view input, Actions& out) {
+  while (!input.empty() && TakesClientLines()) {
+    if (state_ == State::kClosing) return out.Drop(input.size());
+    Line line;
+    switch (client_lines_.Find(input, LineLimit(), line)) {
+      case LineFinder::Result::kIncomplete:
+        return;
+      case LineFinder::Result::kTooLong:
+        Fail(ProtocolFault::kLineTooLong, out);
+        continue;
+      case LineFinder::Result::kLine:
+        break;
+    }
+    if (!TakeClientLine(line, input.substr(line.size), out)) return;
+    client_lines_.Reset();
+    input.remove_prefix(line.size);
+  }
+}
+
+bool Dialogue::TakeClientLine(const Line& line, std::string_view behind, Actions& out) {
+  if (const auto fault = FaultOf(line)) {
+    out.Drop(line.size);
+    Fail(*fault, out);
+    return true;
+  }
+  if (state_ == State::kReady) return TakeCommand(line, behind, out);
+  TakeResponse(line, out);
+  return true;
+}
+
+bool Dialogue::TakeCommand(const Line& line, std::string_view behind, Actions& out) {
+  // Before the log-in (RFC 1939, 2449, 2595, 5034, 6856), and what would come after it.
+  static constexpr std::array<Entry, 20> kVerbs = {{
+      {"CAPA", &Dialogue::OnCapa},        {"USER", &Dialogue::OnUser},
+      {"PASS", &Dialogue::OnPass},        {"STLS", &Dialogue::OnStls},
+      {"AUTH", &Dialogue::OnAuth},        {"APOP", &Dialogue::OnApop},
+      {"QUIT", &Dialogue::OnQuit},        {"NOOP", &Dialogue::OnNoop},
+      {"UTF8", &Dialogue::OnStateful},    {"LANG", &Dialogue::OnStateful},
+      {"STAT", &Dialogue::OnTransaction}, {"LIST", &Dialogue::OnTransaction},
+      {"RETR", &Dialogue::OnTransaction}, {"DELE", &Dialogue::OnTransaction},
+      {"RSET", &Dialogue::OnTransaction}, {"TOP", &Dialogue::OnTransaction},
+      {"UIDL", &Dialogue::OnTransaction}, {"LAST", &Dialogue::OnTransaction},
+      {"XTND", &Dialogue::OnTransaction}, {"RPOP", &Dialogue::OnTransaction},
+  }};
+  const std::string_view verb = line.word();
+  if (!options_.deny.empty() && Names(options_.deny, verb)) {
+    return Blocked(line, BlockReason::kDenied, verb, "-ERR Command not available\r\n", out);
+  }
+  const auto* entry = std::find_if(kVerbs.begin(), kVerbs.end(), [verb](const Entry& candidate) {
+    return EqualsIgnoreCase(candidate.verb, verb);
+  });
+  if (entry == kVerbs.end()) return TakeUnknown(line, verb, out);
+  return (this->*entry->handler)(line, behind, out);
+}
+
+bool Dialogue::TakeUnknown(const Line& line, std::string_view verb, Actions& out) {
+  if (!verb.empty() && Names(options_.allow, verb)) {
+    if (offer_.HoldsBack()) return Blocked(line, BlockReason::kClear, verb, kNeedsTls, out);
+    if (!options_.connect_at_login) return PassCommand(line, Answer::kSingle, out);
+  }
+  // Behind a log-in that was refused this may be a part of it: no word of it goes into a log.
+  return Blocked(line, BlockReason::kUnknown, unnamed_ ? "?" : verb, kUnknown, out);
+}
+
+bool Dialogue::OnCapa(const Line& line, std::string_view, Actions& out) {
+  if (!options_.connect_at_login) return PassCommand(line, Answer::kCapabilities, out);
+  if (queue_.full()) return false;
+  out.Drop(line.size);
+  return Reply(offer_.OwnCapabilities(info_.probed.get()), out);
+}
+
+bool Dialogue::OnStls(const Line& line, std::string_view behind, Actions& out) {
+  if (!options_.starttls) {
+    return Blocked(line, BlockReason::kUnknown, "STLS", "-ERR STLS is not offered here\r\n", out);
+  }
+  if (offer_.channel() == Channel::kTls) {
+    return Blocked(line, BlockReason::kUnknown, "STLS", "-ERR TLS is on already\r\n", out);
+  }
+  if (!line.arguments().empty()) {
+    return Blocked(line, BlockReason::kUnknown, "STLS", "-ERR STLS takes no argument\r\n", out);
+  }
+  if (owes()) return false;
+  out.Drop(line.size + behind.size());
+  if (!behind.empty()) {
+    out.Note(StartTlsInjectionEvent{});
+    End(Cause::kInjection, "", out);
+    return true;
+  }
+  out.Send(Side::kClient, "+OK Begin TLS\r\n");
+  out.StartTls();
+  Enter(State::kStartingTls);
+  return true;
+}
+
+bool Dialogue::OnNoop(const Line& line, std::string_view, Actions& out) {
+  if (!options_.connect_at_login) return PassCommand(line, Answer::kSingle, out);
+  if (queue_.full()) return false;
+  out.Drop(line.size);
+  return Reply("+OK\r\n", out);
+}
+
+// What they set at the backend would outlive STLS, before which nothing is to have happened.
+bool Dialogue::OnStateful(const Line& line, std::string_view, Actions& out) {
+  const std::string_view verb = line.word();
+  if (offer_.HoldsBack()) return Blocked(line, BlockReason::kClear, verb, kNeedsTls, out);
+  if (options_.connect_at_login) {
+    return Blocked(line, BlockReason::kNotLoggedIn, verb, "-ERR Log in first\r\n", out);
+  }
+  const bool listing = EqualsIgnoreCase(verb, "LANG") &&
+                       line.arguments().find_first_not_of(' ') == std::string_view::npos;
+  return PassCommand(line, listing ? Answer::kLanguages : Answer::kSingle, out);
+}
+
+bool Dialogue::OnQuit(const Line& line, std::string_view, Actions& out) {
+  if (options_.connect_at_login) {
+    out.Drop(line.size);
+    FinishWith(Cause::kLogout, "+OK Goodbye\r\n", out);
+    return true;
+  }
+  if (!PassCommand(line, Answer::kQuit, out)) return false;
+  Enter(State::kQuitting);
+  return true;
+}
+
+bool Dialogue::OnTransaction(const Line& line, std::string_view, Actions& out) {
+  const std::string_view verb = line.word();
+  if (Names(options_.allow, verb)) return TakeUnknown(line, verb, out);
+  return Blocked(line, BlockReason::kNotLoggedIn, verb, "-ERR Log in first\r\n", out);
+}
+
+// Passes a command on that the server answers. False where that has to wait.
+bool Dialogue::PassCommand(const Line& line, Answer answer, Actions& out) {
+  if (queue_.full() || (!options_.pipelining && owes())) return false;
+  PassLine(line, out);
+  queue_.Expect(answer);
+  return true;
+}
+
+void Dialogue::PassLine(const Line& line, Actions& out) {
+  unnamed_ = false;
+  if (line.crlf) return out.Forward(line.size);
+  out.Drop(line.size);
+  std::string text(line.text);
+  text.append("\r\n");
+  out.Send(Side::kServer, text);
+  Wipe(text);
+}
+
+bool Dialogue::Blocked(const Line& line, BlockReason reason, std::string_view verb,
+                       std::string_view text, Actions& out) {
+  if (queue_.full()) return false;
+  out.Drop(line.size);
+  out.Note(BlockedEvent{reason, CommandName(verb)});
+  return Reply(text, out);
+}
+
+bool Dialogue::Reply(std::string_view text, Actions& out) {
+  if (queue_.full()) return false;
+  if (owes()) {
+    queue_.Own(std::string(text));
+  } else {
+    out.Send(Side::kClient, text);
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- the end
+
+void Dialogue::Fail(ProtocolFault fault, Actions& out) {
+  out.Note(ProtocolErrorEvent{fault});
+  switch (fault) {
+    case ProtocolFault::kLineTooLong:
+      return FinishWith(Cause::kProtocolError, "-ERR Line too long\r\n", out);
+    case ProtocolFault::kNul:
+      return FinishWith(Cause::kProtocolError, "-ERR NUL in a command\r\n", out);
+    case ProtocolFault::kBareLf:
+      return FinishWith(Cause::kProtocolError, "-ERR CR without LF\r\n", out);
+    default:
+      return FinishWith(Cause::kProtocolError, "-ERR Command where a response was due\r\n", out);
+  }
+}
+
+// The last words come in their turn: behind what the server still owes.
+void Dialogue::FinishWith(Cause cause, std::string_view last_words, Actions& out) {
+  const bool challenged = state_ == State::kResponse;  // the owed answer will never come
+  if (!owes() || challenged) return End(cause, last_words, out);
+  cause_ = cause;
+  last_words_ = last_words;
+  Enter(State::kClosing);
+}
+
+void Dialogue::End(Cause cause, std::string_view goodbye, Actions& out) {
+  Enter(State::kDone);
+  ForgetLogin();
+  out.Close(cause, std::string(goodbye));
+}
+
+}  // namespace pop3
+}  // namespace postern
