@@ -21,13 +21,16 @@ from .certs import Authority, Certificate, self_signed
 from .client import LineClient, trusting
 from .dovecot import Dovecot
 from .legacy import LegacyServer
+from .messages import body_of, message
 from .metrics import Metrics
 from .net import free_port
 from .postern import Postern
 from .postfix import Postfix
 from .process import Process, wait_until
+from .programs import refused, run
 
 __all__ = [
     "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Metrics", "Postern",
-    "Postfix", "Process", "ScriptedBackend", "Workshop", "free_port", "main", "rules", "self_signed", "trusting", "wait_until",
+    "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "free_port", "main", "message", "refused",
+    "rules", "run", "self_signed", "trusting", "wait_until",
 ]

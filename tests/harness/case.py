@@ -13,6 +13,7 @@ from .dovecot import Dovecot
 from .legacy import LegacyServer
 from .postern import Postern
 from .postfix import Postfix
+from .process import wait_until
 
 _SANITIZER_REPORTS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
 
@@ -150,6 +151,23 @@ class MailSystem(unittest.TestCase):
         client = LineClient(self.postern.port(listener), tls=listener.endswith("implicit") or None, **options)
         self.addCleanup(client.close)
         return client
+
+    def put(self, user, data, mailbox="INBOX"):
+        """Stores a message past Postern."""
+        with LineClient(self.dovecot.ports["imap"]) as client:
+            client.line()
+            client.imap(f"a LOGIN {user} {user}-secret".encode())
+            client.imap(f"b CREATE {mailbox}".encode())
+            answer = client.imap(f"c APPEND {mailbox} {{{len(data)}+}}\r\n".encode() + data)[-1]
+            assert answer.startswith(b"c OK"), answer
+
+    def delivered(self, user, subject, timeout=60):
+        """Waits for a stored message with that subject; returns it."""
+        line = b"\r\nSubject: " + subject + b"\r\n"
+
+        def found():
+            return [data for data in self.dovecot.messages(user) if line in data]
+        return wait_until(found, timeout, f"{subject} to reach {user}; Postfix said:\n{self.postfix.log[-1500:]}")[0]
 
     def tearDown(self):
         self.postern.wait_quiet()
