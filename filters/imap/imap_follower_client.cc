@@ -1,0 +1,176 @@
+#include <cstring>
+
+#include "filters/imap/imap_follower_parts.h"
+#include "filters/imap/imap_syntax.h"
+
+namespace postern::imap {
+namespace {
+
+char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+bool IsVerbChar(char c) {
+  const char upper = Upper(c);
+  return (upper >= 'A' && upper <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         c == '.';
+}
+
+bool IsTagChar(char c) { return c > ' ' && c < 0x7f && std::strchr("(){%*\"\\+", c) == nullptr; }
+
+}  // namespace
+
+std::string_view ClientLine::Name(Verb verb) {
+  switch (verb) {
+    case Verb::kUnauthenticate:
+      return "UNAUTHENTICATE";
+    case Verb::kCompress:
+      return "COMPRESS";
+    case Verb::kIdle:
+      return "IDLE";
+    case Verb::kOther:
+      break;
+  }
+  return {};
+}
+
+bool ClientLine::Take(char& byte, bool forbid_compress) {
+  if (carriage_return_ || byte == '\0') return false;
+  if (byte == '\r') {
+    carriage_return_ = true;
+    return true;
+  }
+  switch (part_) {
+    case Part::kTag:
+      return TakeTag(byte);
+    case Part::kVerb:
+      return TakeVerb(byte, forbid_compress);
+    case Part::kArguments:
+      break;
+  }
+  TakeArgument(byte);
+  return true;
+}
+
+bool ClientLine::TakeTag(char byte) {
+  if (byte == ' ' && length_ > 0) {
+    part_ = Part::kVerb;
+    length_ = 0;
+    return true;
+  }
+  if (!IsTagChar(byte) || length_ >= kMaxTag) return false;
+  ++length_;
+  return true;
+}
+
+bool ClientLine::TakeVerb(char& byte, bool forbid_compress) {
+  if (byte == ' ' && length_ > 0) {
+    part_ = Part::kArguments;
+    return true;
+  }
+  if (!IsVerbChar(byte)) return false;
+  Match(byte, forbid_compress);
+  ++length_;
+  return true;
+}
+
+void ClientLine::Match(char& byte, bool forbid_compress) {
+  const char letter = Upper(byte);
+  if (length_ == 0) {
+    matched_ = 0;
+    candidate_ = letter == 'U'   ? Verb::kUnauthenticate
+                 : letter == 'C' ? Verb::kCompress
+                 : letter == 'I' ? Verb::kIdle
+                                 : Verb::kOther;
+  }
+  if (candidate_ == Verb::kOther) return;
+  const std::string_view name = Name(candidate_);
+  if (matched_ == name.size() || name[matched_] != letter) {
+    candidate_ = Verb::kOther;
+    return;
+  }
+  if (++matched_ < name.size()) return;
+  const bool forbidden =
+      candidate_ == Verb::kUnauthenticate || (candidate_ == Verb::kCompress && forbid_compress);
+  if (!forbidden) return;
+  byte = 'X';
+  candidate_ = Verb::kOther;
+}
+
+void ClientLine::TakeArgument(char byte) {
+  TakeBrace(byte);
+  if (quoted_ && escaped_) {
+    escaped_ = false;
+  } else if (quoted_ && byte == '\\') {
+    escaped_ = true;
+  } else if (byte == '"') {
+    quoted_ = !quoted_;
+  }
+  before_ = byte;
+}
+
+void ClientLine::TakeBrace(char byte) {
+  if (byte == '{') {
+    const bool in_place = !quoted_ && (before_ == ' ' || before_ == '(' || before_ == '~');
+    brace_ = in_place ? Brace::kNumber : Brace::kOddOpen;
+    number_ = 0;
+    digits_ = 0;
+    plus_ = false;
+    return;
+  }
+  switch (brace_) {
+    case Brace::kNone:
+      return;
+    case Brace::kNumber:
+      if (byte >= '0' && byte <= '9' && digits_ < kMaxDigits) {
+        number_ = number_ * 10 + static_cast<uint64_t>(byte - '0');
+        ++digits_;
+      } else if (byte == '+' && digits_ > 0) {
+        plus_ = true;
+        brace_ = Brace::kPlus;
+      } else if (byte == '}') {
+        brace_ = digits_ > 0 ? Brace::kClosed : Brace::kOddClosed;
+      } else {
+        brace_ = Brace::kOddOpen;
+      }
+      return;
+    case Brace::kPlus:
+      brace_ = byte == '}' ? Brace::kClosed : Brace::kOddOpen;
+      return;
+    case Brace::kOddOpen:
+      if (byte == '}') brace_ = Brace::kOddClosed;
+      return;
+    case Brace::kClosed:
+    case Brace::kOddClosed:
+      brace_ = Brace::kNone;
+      return;
+  }
+}
+
+ClientLine::End ClientLine::JudgeEnd() const {
+  if (brace_ == Brace::kClosed) return End::kLiteral;
+  return brace_ == Brace::kOddClosed ? End::kOdd : End::kPlain;
+}
+
+void ClientLine::ContinueBehindLiteral() {
+  brace_ = Brace::kNone;
+  carriage_return_ = false;
+  before_ = ' ';
+}
+
+void ClientLine::Guard(char* bytes, size_t size) {
+  if (carriage_return_) Restart();
+  for (size_t i = 0; i < size; ++i) {
+    const char byte = bytes[i];
+    if (byte == '\n' || byte == '\r') {
+      Restart();
+    } else if (byte == ' ' || byte == '\t' || byte == '"') {
+      if (part_ == Part::kArguments || length_ == 0) continue;
+      part_ = part_ == Part::kTag ? Part::kVerb : Part::kArguments;
+      length_ = 0;
+    } else if (part_ != Part::kArguments) {
+      Match(bytes[i], true);
+      ++length_;
+    }
+  }
+}
+
+}  // namespace postern::imap
