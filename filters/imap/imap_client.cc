@@ -218,16 +218,16 @@ bool ImapFilter::PassPiece(Feed& in, const Line& line, Tail tail, const Literal&
 }
 
 bool ImapFilter::OnLiteral(Feed& in) {
-  const std::string_view bytes = in.rest().substr(0, literal_left_);
+  std::string_view bytes = in.rest().substr(0, literal_left_);
   if (literal_left_ > 0 && bytes.empty()) return false;
-  if (!literal_binary_ && bytes.find('\0') != bytes.npos) {
-    return FatalNow(in.out, ProtocolFault::kNul);
-  }
+  const size_t nul = literal_binary_ ? bytes.npos : bytes.find('\0');
+  bytes = bytes.substr(0, nul);
   if (literal_is_user_ && attempt_) {
     attempt_->user.append(bytes.substr(0, kMaxUser - std::min(kMaxUser, attempt_->user.size())));
   }
   literal_left_ -= bytes.size();
   in.Forward(bytes.size());
+  if (nul != bytes.npos) return FatalNow(in.out, ProtocolFault::kNul);
   if (literal_left_ > 0) return true;
   literal_is_user_ = false;
   Enter(State::kRest);
