@@ -28,6 +28,10 @@ constexpr std::string_view kUserPrompt = "+ VXNlcm5hbWU6\r\n";
 constexpr std::string_view kPasswordPrompt = "+ UGFzc3dvcmQ6\r\n";
 
 bool IsMechanismName(std::string_view name) {
+  // BASIC and APOP are names of the policy's alone.
+  if (name.empty() || EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) {
+    return false;
+  }
   return name.size() <= kMaxMechanismName && std::all_of(name.begin(), name.end(), [](char c) {
            return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
                   c == '-' || c == '_';
@@ -109,11 +113,11 @@ bool Dialogue::OnAuth(const Line& line, std::string_view, Actions& out) {
   std::string_view initial = TrimEnd(line.arguments());
   if (initial.empty()) return ListMechanisms(line, out);
   const std::string_view name = TakeWord(initial);
-  if (name.empty() || !IsMechanismName(name)) {
+  if (!IsMechanismName(name)) {
     unnamed_ = true;
     return Blocked(line, BlockReason::kUnknown, "AUTH", "-ERR Unknown mechanism\r\n", out);
   }
-  const bool own = options_.TakesLogins() && IsBasic(name) && !EqualsIgnoreCase(name, "BASIC");
+  const bool own = offer_.Takes(name);
   if (own && owes()) return false;
   BeginLogin(MechanismFromName(name), {});
   if (const auto refused = Refuse(line, "AUTH", name, out)) {
@@ -151,6 +155,9 @@ std::optional<bool> Dialogue::Refuse(const Line& line, std::string_view verb,
   // Without a backend there is nobody to have a challenge from.
   if (options_.connect_at_login && !IsBasic(mechanism)) {
     return blocked(BlockReason::kMechanism, "not with connect: at_login", kNever);
+  }
+  if (!offer_.Takes(mechanism) && offer_.IsMechanismHidden(mechanism)) {
+    return blocked(BlockReason::kMechanism, "not with this profile", kNever);
   }
   if (moment().throttled) return blocked(BlockReason::kThrottled, "throttled", kThrottled);
   if (observed && verb != "PASS") NoteAuth(AuthResult::kObserved, "not allowed by policy", out);

@@ -62,18 +62,23 @@ bool Offer::IsHidden(std::string_view capability) const {
 
 bool Offer::IsMechanismHidden(std::string_view mechanism) const {
   return Contains(options_.hidden, mechanism) ||
-         Contains(options_.hidden, "AUTH=" + std::string(mechanism));
+         Contains(options_.hidden, "AUTH=" + std::string(mechanism)) ||
+         Contains(options_.auth_hidden, mechanism);
 }
 
 std::string Offer::FilterMechanisms(std::string_view list) const {
   std::string shown;
   while (!list.empty()) {
     const std::string_view name = TakeWord(list);
-    if (name.empty() || !Allows(name) || IsMechanismHidden(name)) continue;
-    if (options_.TakesLogins() && (options_.connect_at_login || IsBasic(name))) continue;
+    if (name.empty() || Takes(name) || !Allows(name) || IsMechanismHidden(name)) continue;
+    if (options_.connect_at_login) continue;
     shown.append(" ").append(name);
   }
   return shown;
+}
+
+bool Offer::Takes(std::string_view mechanism) const {
+  return options_.TakesLogins() && IsBasic(mechanism);
 }
 
 std::string Offer::OwnSasl() const {
@@ -112,16 +117,15 @@ void Offer::EndCapabilities(std::string& out) {
 
 void Offer::EditMechanism(std::string_view line, std::string& out) {
   const std::string_view name = line.substr(0, line.find(' '));
-  if (!Allows(name) || IsMechanismHidden(name)) return;
-  if (EqualsIgnoreCase(name, "PLAIN")) shown_.plain = true;
-  if (EqualsIgnoreCase(name, "LOGIN")) shown_.login = true;
+  if (Takes(name) || !Allows(name) || IsMechanismHidden(name)) return;
   AppendLine(out, line);
 }
 
 void Offer::EndMechanisms(std::string& out) {
-  if (options_.TakesLogins()) {
-    if (!shown_.plain) EditMechanism("PLAIN", out);
-    if (!shown_.login) EditMechanism("LOGIN", out);
+  std::string own = OwnSasl();
+  for (std::string_view rest = own; !rest.empty();) {
+    const std::string_view name = TakeWord(rest);
+    if (!name.empty()) AppendLine(out, name);
   }
   out.append(kEnd);
 }

@@ -24,6 +24,10 @@ class Offer {
   // where it is allowed only because of `enforce: observe`.
   Verdict Judge(std::string_view mechanism, bool* observed = nullptr) const;
   bool Allows(std::string_view mechanism) const { return Judge(mechanism) == Verdict::kAllow; }
+  // Whether Postern takes that log-in itself.
+  bool Takes(std::string_view mechanism) const;
+  // Whether the backend's profile hides a mechanism that would pass.
+  bool IsMechanismHidden(std::string_view mechanism) const;
   // Whether Postern offers the upgrade here.
   bool OffersStls() const { return options_.starttls && channel_ == Channel::kClear; }
   // A command that only changes the state of the session has to wait for TLS (or for nothing).
@@ -49,7 +53,6 @@ class Offer {
 
  private:
   bool IsHidden(std::string_view capability) const;
-  bool IsMechanismHidden(std::string_view mechanism) const;
   // The mechanisms of a SASL line that may be shown, each with a blank before it.
   std::string FilterMechanisms(std::string_view list) const;
   // Those that Postern takes itself, in the same form.
@@ -59,8 +62,6 @@ class Offer {
   struct Shown {
     bool user = false;
     bool sasl = false;
-    bool plain = false;  // of a mechanism list
-    bool login = false;
   };
 
   const FilterOptions& options_;
