@@ -58,7 +58,8 @@ std::vector<BackendDraft> ReadBackends(Reader& root, Context& context) {
     const auto name = ParseName(entry.key);
     if (!name) context.report.Error(entry.at, path, "the key " + name.error);
     BackendDraft draft = ReadBackend(entry.value, path, context);
-    draft.backend.name = entry.key;
+    if (!name) return;
+    draft.backend.name = *name.value;
     backends.push_back(std::move(draft));
   });
   return backends;
