@@ -1,6 +1,5 @@
 #include "filters/text.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -19,11 +18,34 @@ constexpr std::array<uint8_t, 256> kUpper = MakeUpperTable();
 
 uint8_t Upper(char c) { return kUpper[static_cast<uint8_t>(c)]; }
 
-bool SameIgnoringCase(const char* a, const char* b, size_t size) {
-  for (size_t i = 0; i < size; ++i) {
-    if (Upper(a[i]) != Upper(b[i])) return false;
+// Eight letters at once: the bytes of `word` with 'a' to 'z' in upper case.
+uint64_t UpperWord(uint64_t word) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  const uint64_t low = word & 0x7f * kEach;
+  // The top bit of each byte: set by a carry from 'a' on, and from '{' on.
+  const uint64_t from_a = low + (0x80 - 'a') * kEach;
+  const uint64_t from_brace = low + (0x80 - '{') * kEach;
+  const uint64_t lower = (from_a ^ from_brace) & ~word & 0x80 * kEach;
+  return word ^ lower >> 2;
+}
+
+template <typename Word>
+bool SameWord(const char* a, const char* b) {
+  Word x;
+  Word y;
+  std::memcpy(&x, a, sizeof(x));
+  std::memcpy(&y, b, sizeof(y));
+  return UpperWord(x) == UpperWord(y);
+}
+
+// Words as long as they fit; the last one may overlap the one before.
+template <typename Word>
+bool SameWords(const char* a, const char* b, size_t size) {
+  for (size_t i = 0; i + sizeof(Word) < size; i += sizeof(Word)) {
+    if (!SameWord<Word>(a + i, b + i)) return false;
   }
-  return true;
+  const size_t last = size - sizeof(Word);
+  return SameWord<Word>(a + last, b + last);
 }
 
 constexpr std::string_view kBase64 =
@@ -42,13 +64,13 @@ constexpr std::array<uint8_t, 256> kBase64Value = MakeBase64Table();
 
 }  // namespace
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && SameIgnoringCase(a.data(), b.data(), a.size());
-}
-
-bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         SameIgnoringCase(text.data(), prefix.data(), prefix.size());
+bool SameIgnoringCase(const char* a, const char* b, size_t size) {
+  if (size >= sizeof(uint64_t)) return SameWords<uint64_t>(a, b, size);
+  if (size >= sizeof(uint32_t)) return SameWords<uint32_t>(a, b, size);
+  for (size_t i = 0; i < size; ++i) {
+    if (Upper(a[i]) != Upper(b[i])) return false;
+  }
+  return true;
 }
 
 std::string ToUpper(std::string_view text) {

@@ -8,8 +8,15 @@
 
 namespace postern {
 
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
-bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix);
+// `size` bytes from each.
+bool SameIgnoringCase(const char* a, const char* b, size_t size);
+inline bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && SameIgnoringCase(a.data(), b.data(), a.size());
+}
+inline bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         SameIgnoringCase(text.data(), prefix.data(), prefix.size());
+}
 std::string ToUpper(std::string_view text);
 // The text up to the first blank; what is behind that blank (all further blanks kept) is left in
 // `text`.

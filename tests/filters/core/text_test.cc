@@ -17,6 +17,24 @@ TEST(Text, ComparesWithoutCaseInAsciiAlone) {
   EXPECT_TRUE(EqualsIgnoreCase("\xc4", "\xc4"));
 }
 
+TEST(Text, ComparesEveryByteAtEveryPlace) {
+  const auto upper = [](int c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c; };
+  for (size_t size = 1; size <= 19; ++size) {
+    for (size_t place = 0; place < size; ++place) {
+      for (int first = 0; first < 256; ++first) {
+        std::string a(size, 'x');
+        std::string b(size, 'X');
+        a[place] = static_cast<char>(first);
+        for (const int second : {first, first ^ 0x20, first ^ 0x80, first + 1}) {
+          b[place] = static_cast<char>(second);
+          EXPECT_EQ(EqualsIgnoreCase(a, b), upper(first) == upper(second & 0xff))
+              << size << ' ' << place << ' ' << first << ' ' << second;
+        }
+      }
+    }
+  }
+}
+
 TEST(Text, FindsPrefixes) {
   EXPECT_TRUE(StartsWithIgnoreCase("auth=LOGIN", "AUTH="));
   EXPECT_TRUE(StartsWithIgnoreCase("x", ""));
