@@ -27,8 +27,9 @@ struct Shared {
   explicit Shared(size_t workers) : metrics(workers) {}
 
   MetricsRegistry metrics;
-  AddressTable addresses;                // of the general limits
-  std::atomic<uint64_t> connections{0};  // over all listeners
+  AddressTable addresses;                    // of the general limits
+  std::atomic<uint64_t> connections{0};      // over all listeners
+  std::atomic<uint64_t> max_connections{0};  // limits.connections, lowered to the descriptor limit
   TicketKeys own_tickets;
   std::string hostname;
 };

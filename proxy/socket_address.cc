@@ -48,7 +48,8 @@ uint16_t AddressPort(const sockaddr_storage& address) {
 sockaddr_storage LocalAddress(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) address.ss_family = AF_UNSPEC;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    address.ss_family = AF_UNSPEC;
   return Unmapped(address);
 }
 

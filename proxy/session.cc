@@ -1,0 +1,547 @@
+// A session's beginning, its timeouts and its end.
+#include "proxy/session.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "conf/network.h"
+#include "proxy/filter_factory.h"
+#include "proxy/log.h"
+#include "proxy/proxy_protocol.h"
+#include "proxy/socket_address.h"
+#include "proxy/worker.h"
+
+namespace postern {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long the goodbye may take to leave, and the client to read it (so that no reset overtakes
+// it).
+constexpr auto kLastWordsTime = 5000ms;
+constexpr auto kLingerTime = 2000ms;
+// An idle timer is moved at most this often: the clock is coarser.
+constexpr uint64_t kRearmAfter = 100;
+// A session that has just done something is not idle yet, and drained a little later.
+constexpr uint64_t kDrainQuiet = 300;
+
+uint64_t RandomNumber() {
+  uint64_t number = 0;
+  RAND_bytes(reinterpret_cast<uint8_t*>(&number), sizeof number);
+  return number;
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, std::shared_ptr<const Snapshot> snapshot,
+                 const ListenerRuntime& listener, const sockaddr_storage& client)
+    : worker_(worker),
+      snapshot_(std::move(snapshot)),
+      listener_(listener),
+      client_(*this, worker.loop(), worker.scratch(), worker.scratch().to_client, worker.bio()),
+      server_(*this, worker.loop(), worker.scratch(), worker.scratch().to_server, worker.bio()),
+      setup_(std::make_unique<Setup>()),
+      stage_timer_([](void* self) { static_cast<Session*>(self)->OnStageTimeout(); }, this),
+      login_timer_([](void* self) { static_cast<Session*>(self)->OnLoginTimeout(); }, this),
+      id_(RandomNumber()),
+      started_(worker.now()),
+      last_event_(worker.now()),
+      spread_(RandomNumber()),
+      peer_(client) {
+  counters().connections.Add();
+  counters().sessions_active.Add();
+}
+
+Session::~Session() = default;
+
+void Session::Start(int fd) {
+  const bool is_unix = peer_.ss_family != AF_INET && peer_.ss_family != AF_INET6;
+  client_.set_low_mark(limits().buffer / 2);
+  if (client_.Adopt(fd, is_unix) != 0) {
+    end_ = End::kInternal;
+    stage_ = Stage::kClosing;
+    CloseAll();
+    return;
+  }
+  if (!worker_.CountConnection(listener_)) {
+    counters().rejected[static_cast<size_t>(RejectReason::kLimit)].Add();
+    worker_.NoteRefusal(AddressText(peer_), listener_.conf.name, {}, "connection limit");
+    Finish(End::kLimit, GoodbyeText(Farewell::kTooMany));
+    AfterEvent();
+    return;
+  }
+  counted_listener_ = true;
+  if (TrustsProxyHeader()) {
+    ArmStage(listener_.conf.timeouts.handshake);
+  } else {
+    ClientUp(nullptr, 0);
+  }
+  AfterEvent();
+}
+
+bool Session::TrustsProxyHeader() const {
+  const auto& networks = listener_.conf.proxy_protocol;
+  if (networks.empty()) return false;
+  if (listener_.conf.address.is_unix()) return true;
+  const auto* peer = reinterpret_cast<const sockaddr*>(&peer_);
+  return std::any_of(networks.begin(), networks.end(),
+                     [peer](const conf::Network& n) { return n.Contains(peer); });
+}
+
+void Session::OnProxyHeader(char* bytes, size_t size) {
+  std::string& held = held_[0];
+  held.append(bytes, size);
+  const ProxyHeader header = ParseProxyHeader(held);
+  if (header.state == ProxyHeader::State::kNeedMore) return;
+  if (header.state == ProxyHeader::State::kMalformed) {
+    counters().rejected[static_cast<size_t>(RejectReason::kProxyProtocol)].Add();
+    Finish(End::kProxyProtocol, {});
+    return;
+  }
+  if (header.has_address) peer_ = header.client;
+  std::string rest = std::exchange(held, {}).substr(header.size);
+  ClientUp(rest.data(), rest.size());
+}
+
+// The limits per address, once the true one is known.
+bool Session::Admit() {
+  key_ = KeyOf(reinterpret_cast<const sockaddr*>(&peer_));
+  client_text_ = AddressText(peer_);
+  client_port_ = AddressPort(peer_);
+  if (!key_) return true;
+  const auto* peer = reinterpret_cast<const sockaddr*>(&peer_);
+  exempt_ = std::any_of(limits().exempt.begin(), limits().exempt.end(),
+                        [peer](const conf::Network& n) { return n.Contains(peer); });
+  if (exempt_) return true;
+  const conf::OwnLimits& own = listener_.conf.own_limits;
+  const auto now = AddressTable::Clock::now();
+  RejectReason why = RejectReason::kIpLimit;
+  if (table(own.connections_per_ip).Connect(*key_, limits().connections_per_ip, now)) {
+    counted_ip_ = true;
+    if (listener_.conf.tls.mode != conf::TlsMode::kImplicit ||
+        table(own.handshakes_per_ip).Handshake(*key_, limits().handshakes_per_ip, now)) {
+      return true;
+    }
+    why = RejectReason::kThrottled;
+  }
+  counters().rejected[static_cast<size_t>(why)].Add();
+  worker_.NoteRefusal(
+      client_text_, listener_.conf.name, {},
+      why == RejectReason::kIpLimit ? "connections per address" : "handshakes per address");
+  Finish(End::kLimit, GoodbyeText(Farewell::kTooMany));
+  return false;
+}
+
+// The client is there, its address known; `rest` is what came behind a PROXY header.
+void Session::ClientUp(char* rest, size_t size) {
+  if (!Admit()) return;
+  if (listener_.conf.tls.mode == conf::TlsMode::kImplicit) {
+    stage_ = Stage::kHandshake;
+    StartClientTls();
+    if (size > 0) client_.Feed(rest, size);
+    return;
+  }
+  BeginFilter(Channel::kClear, nullptr);
+  if (size > 0 && !over()) OnBytes(client_, rest, size);
+}
+
+void Session::StartClientTls() {
+  // STARTTLS counts its handshake here, an implicit one before any work was done for it (Admit).
+  if (stage_ == Stage::kInspecting && key_ && !exempt_ &&
+      !table(listener_.conf.own_limits.handshakes_per_ip)
+           .Handshake(*key_, limits().handshakes_per_ip, AddressTable::Clock::now())) {
+    counters().rejected[static_cast<size_t>(RejectReason::kThrottled)].Add();
+    Finish(End::kLimit, {});
+    return;
+  }
+  setup_->handshake_started = uv_hrtime();
+  setup_->in_handshake = true;
+  client_.StartTls(std::make_unique<TlsEngine>(listener_.tls->context(), true, worker_.bio()));
+  ArmStage(listener_.conf.timeouts.handshake);
+}
+
+void Session::OnTlsUp(Stream& from) {
+  if (over()) return;
+  if (&from == &client_) {
+    OnClientTlsUp();
+    return;
+  }
+  if (!setup_->hello) {
+    server_stage_ = ServerStage::kGreeting;
+    AfterEvent();
+    return;
+  }
+  std::string send;
+  const Probe::State state = setup_->hello->OnTlsUp(send);
+  HelloSays(state, std::move(send));
+  AfterEvent();
+}
+
+void Session::OnClientTlsUp() {
+  const TlsEngine& tls = *client_.tls();
+  const bool resumed = tls.resumed();
+  setup_->in_handshake = false;
+  counters().handshakes[static_cast<size_t>(tls.version())][resumed ? 1 : 0].Add();
+  const double seconds = static_cast<double>(uv_hrtime() - setup_->handshake_started) / 1e9;
+  counters().handshake_seconds.Observe(seconds);
+  const TlsInfo info = tls.Info();
+  worker_.LogSession(LogLevel::kDebug, "tls", id_,
+                     {{"client", client_text_},
+                      {"version", std::string_view(info.version)},
+                      {"cipher", std::string_view(info.cipher)},
+                      {"resumed", resumed},
+                      {"seconds", seconds}});
+  stage_timer_.Disarm();
+  if (stage_ == Stage::kHandshake) {
+    BeginFilter(Channel::kTls, &info);
+  } else {
+    KeepMoment();
+    filter_->OnTlsUp(info, worker_.actions());
+    ApplyAlone();
+  }
+  // The ticket stays with the stream until the greeting leaves; only the server's side is flushed
+  // here.
+  server_.Flush();
+  if (!over()) ArmForPhase();
+}
+
+void Session::BeginFilter(Channel channel, const TlsInfo* tls) {
+  stage_ = Stage::kInspecting;
+  SessionInfo info;
+  info.id = worker_.IdText(id_);
+  info.client_address = client_text_;
+  info.client_port = client_port_;
+  info.client_is_ipv6 = client_text_.find(':') != std::string::npos;
+  const sockaddr_storage local = LocalAddress(client_.fd());
+  info.local_address = AddressText(local);
+  info.local_port = AddressPort(local);
+  info.server_name = listener_.options.hostname;
+  info.probed = listener_.backend->probed();
+  RAND_bytes(info.seed.data(), info.seed.size());
+  filter_ = MakeFilter(listener_.options, info);
+  KeepMoment();
+  filter_->OnClientUp(channel, tls, worker_.actions());
+  ApplyAlone();
+}
+
+void Session::OnEnd(Stream& from, StreamEnd end) {
+  if (stage_ == Stage::kClosing) return;
+  if (over()) {
+    if (&from == &client_) CloseAll();
+    return;
+  }
+  last_event_ = worker_.now();
+  if (&from == &client_) {
+    OnClientEnd(end);
+  } else {
+    OnServerEnd(end);
+  }
+  if (stage_ != Stage::kClosing) AfterEvent();
+}
+
+void Session::OnClientEnd(StreamEnd end) {
+  if (setup_ && setup_->in_handshake) {
+    CountHandshakeFailure(end == StreamEnd::kTls ? client_.tls()->failure() : TlsFailure::kEof);
+    Finish(end == StreamEnd::kTls ? End::kTlsFailed : End::kClientClosed, {});
+    return;
+  }
+  if (end == StreamEnd::kReset) {
+    Finish(End::kClientReset, {});
+    return;
+  }
+  if (end == StreamEnd::kTls) {
+    Finish(End::kTlsFailed, {});
+    return;
+  }
+  if (stage_ == Stage::kProxyHeader) {
+    counters().rejected[static_cast<size_t>(RejectReason::kProxyProtocol)].Add();
+    Finish(End::kProxyProtocol, {});
+    return;
+  }
+  client_gone_ = true;
+  if (stage_ == Stage::kInspecting) {
+    KeepMoment();
+    filter_->OnGone(Side::kClient, worker_.actions());
+    ApplyAlone();
+  }
+}
+
+void Session::CountHandshakeFailure(TlsFailure why) {
+  counters().handshake_failures[static_cast<size_t>(why)].Add();
+  worker_.LogSession(LogLevel::kDebug, "tls", id_,
+                     {{"client", client_text_},
+                      {"failure", client_.tls() ? std::string_view(client_.tls()->failure_text())
+                                                : std::string_view()}});
+  setup_->in_handshake = false;
+}
+
+// A client that has sent its last byte still gets the answers to what it sent.
+void Session::EndIfClientIsThrough() {
+  if (over()) return;
+  if (turn() == Turn::kServer && server_.open()) {
+    if (stage_ == Stage::kDetached && held_[0].empty()) server_.ShutdownWrites();
+    return;
+  }
+  if (server_stage_ == ServerStage::kConnecting || client_.drained()) {
+    Finish(End::kClientClosed, {});
+  }
+}
+
+Turn Session::turn() const {
+  if (follower_) return follower_->turn();
+  return filter_ ? filter_->turn() : Turn::kClient;
+}
+
+bool Session::FilterLoggedIn() const { return !filter_ || filter_->phase() == Phase::kLoggedIn; }
+
+std::string_view Session::GoodbyeText(Farewell why) const {
+  const bool clear = listener_.conf.tls.mode != conf::TlsMode::kImplicit || client_.tls_up();
+  return clear ? Goodbye(listener_.options.protocol, why) : std::string_view();
+}
+
+AddressTable& Session::table(bool own) const {
+  return own ? listener_.own->addresses : worker_.shared().addresses;
+}
+
+ListenerCounters& Session::counters() const { return *listener_.counters[worker_.index()]; }
+
+ServerCounters& Session::server_counters() const {
+  return *listener_.servers[server_index_][worker_.index()];
+}
+
+// Timeouts.
+
+void Session::ArmStage(std::chrono::milliseconds wait) {
+  worker_.timers().Arm(stage_timer_, wait, worker_.now());
+  last_armed_ = worker_.now();
+}
+
+void Session::ArmForPhase() {
+  const conf::Timeouts& timeouts = listener_.conf.timeouts;
+  if (stage_ == Stage::kInspecting) {
+    if (setup_->in_handshake || server_stage_ == ServerStage::kConnecting ||
+        server_stage_ == ServerStage::kTls || server_stage_ == ServerStage::kHello ||
+        server_stage_ == ServerStage::kGreeting) {
+      return;  // the timer of that step runs
+    }
+    const Phase phase = filter_->phase();
+    if (phase == Phase::kGreeting) return;
+    if (phase != Phase::kLoggedIn) {
+      if (!login_armed_) {
+        login_armed_ = true;
+        worker_.timers().Arm(login_timer_, timeouts.login, worker_.now());
+      }
+      stage_timer_.Disarm();
+      return;
+    }
+    login_timer_.Disarm();
+  } else if (stage_ != Stage::kDetached) {
+    return;
+  }
+  if (stage_timer_.armed() && last_event_ - last_armed_ < kRearmAfter &&
+      last_event_ != last_armed_) {
+    return;
+  }
+  ArmStage(turn() == Turn::kClient ? timeouts.idle : timeouts.backend_answer());
+}
+
+void Session::OnLoginTimeout() {
+  Finish(End::kLoginTimeout, GoodbyeText(Farewell::kLoginTimeout));
+  AfterEvent();
+}
+
+void Session::OnStageTimeout() {
+  switch (stage_) {
+    case Stage::kProxyHeader:
+      counters().rejected[static_cast<size_t>(RejectReason::kProxyProtocol)].Add();
+      Finish(End::kProxyProtocol, {});
+      break;
+    case Stage::kHandshake:
+      CountHandshakeFailure(TlsFailure::kTimeout);
+      Finish(End::kHandshakeTimeout, {});
+      break;
+    case Stage::kInspecting:
+      if (setup_->in_handshake) {
+        CountHandshakeFailure(TlsFailure::kTimeout);
+        Finish(End::kHandshakeTimeout, {});
+      } else if (server_stage_ == ServerStage::kConnecting) {
+        ServerFailed(BackendFaultReason::kTimeout, "connect timed out");
+      } else if (filter_->phase() == Phase::kGreeting || server_stage_ == ServerStage::kTls ||
+                 server_stage_ == ServerStage::kHello || server_stage_ == ServerStage::kGreeting) {
+        server_counters().failures[static_cast<size_t>(BackendFaultReason::kTimeout)].Add();
+        Finish(End::kGreetingTimeout, GoodbyeText(Farewell::kNoServer));
+      } else {
+        const bool client = turn() == Turn::kClient;
+        Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
+               GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone));
+      }
+      break;
+    case Stage::kDetached: {
+      const bool client = turn() == Turn::kClient;
+      Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
+             follower_->CanSpeak() ? GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone)
+                                   : std::string_view());
+      break;
+    }
+    case Stage::kDelaying:
+      SayLastWords();
+      return;
+    case Stage::kLastWords:
+    case Stage::kLingering:
+    case Stage::kClosing:
+      CloseAll();
+      return;
+  }
+  AfterEvent();
+}
+
+// The end.
+
+void Session::End(enum End end, Farewell words) {
+  if (over()) return;
+  const bool may_speak =
+      follower_ ? follower_->CanSpeak() : stage_ == Stage::kInspecting && filter_->AtRest();
+  Finish(end, may_speak && !setup_in_handshake() ? GoodbyeText(words) : std::string_view());
+  AfterEvent();
+}
+
+bool Session::setup_in_handshake() const { return setup_ && setup_->in_handshake; }
+
+bool Session::TryDrain(bool all) {
+  if (over()) return false;
+  if (worker_.now() - last_event_ < kDrainQuiet) return false;
+  if (stage_ == Stage::kDetached) {
+    if (!all || !follower_->AtRest()) return false;
+    // POP3's own goodbye has no place without a command: the end of the connection says it.
+    const bool words = listener_.conf.protocol != conf::Protocol::kPop3;
+    Finish(End::kDrain, words ? GoodbyeText(Farewell::kShutdown) : std::string_view());
+  } else if (stage_ == Stage::kInspecting && !setup_in_handshake()) {
+    if ((!all && !filter_->user().empty()) || !filter_->AtRest()) return false;
+    Finish(End::kDrain, GoodbyeText(Farewell::kShutdown));
+  } else {
+    return false;
+  }
+  AfterEvent();
+  return true;
+}
+
+// The one place where a session is told to end. Safe to call within any event; nothing is destroyed
+// here.
+void Session::Finish(enum End end, std::string_view goodbye, std::chrono::milliseconds delay) {
+  if (over()) return;
+  end_ = end;
+  if (filter_ && user_.empty()) user_ = filter_->user();
+  const bool orderly = end == End::kServerClosed || end == End::kLogout ||
+                       end == End::kClientClosed || end == End::kClientReset ||
+                       end == End::kServerRefused;
+  linger_ = !orderly && !client_gone_;
+  goodbye_ = goodbye;
+  login_timer_.Disarm();
+  stage_ = Stage::kDelaying;
+  server_.Flush();
+  if (end == End::kClientClosed) server_.ShutdownWrites();
+  if (delay.count() > 0) {
+    client_.Block(kPeerFull);
+    client_.Flush();
+    ArmStage(delay);
+    return;
+  }
+  SayLastWords();
+}
+
+void Session::SayLastWords() {
+  stage_ = Stage::kLastWords;
+  server_.Close();
+  ArmStage(kLastWordsTime);
+  if (!client_.open() || end_ == End::kClientReset) {
+    CloseAll();
+    return;
+  }
+  if (!goodbye_.empty()) {
+    bytes_out_ += goodbye_.size();
+    counters().client_out.Add(goodbye_.size());
+    client_.Write(goodbye_);
+    goodbye_.clear();
+  }
+  client_.ShutdownWrites();
+  if (client_.drained()) OnLastWordsOut();
+}
+
+void Session::OnLastWordsOut() {
+  if (!linger_ || client_.blocked(kEnded)) {
+    CloseAll();
+    return;
+  }
+  stage_ = Stage::kLingering;
+  for (const ReadBlock reason : {kPeerFull, kHeld, kKeyWork}) client_.Unblock(reason);
+  ArmStage(kLingerTime);
+}
+
+void Session::CloseAll() {
+  stage_ = Stage::kClosing;
+  stage_timer_.Disarm();
+  login_timer_.Disarm();
+  Report();
+  client_.Close();
+  server_.Close();
+  if (client_.idle() && server_.idle() && works_ == 0) worker_.Erase(*this);
+}
+
+void Session::OnClosed(Stream& which) {
+  if (&which == &server_) {
+    if (!over()) {
+      if (server_stage_ == ServerStage::kConnecting) TryNextAddress();
+      return;
+    }
+    ReleaseServer();
+  }
+  if (stage_ == Stage::kClosing && client_.idle() && server_.idle() && works_ == 0) {
+    worker_.Erase(*this);
+  }
+}
+
+void Session::Report() {
+  if (reported_) return;
+  reported_ = true;
+  counters().sessions_active.Sub();
+  const double seconds = static_cast<double>(worker_.now() - started_) / 1000.0;
+  counters().session_duration.Observe(seconds);
+  if (counted_listener_) worker_.UncountConnection(listener_);
+  if (counted_ip_) table(listener_.conf.own_limits.connections_per_ip).Disconnect(*key_);
+  if (!worker_.log().enabled(LogLevel::kInfo)) return;
+  TlsInfo tls;
+  std::string group;
+  std::string alpn;
+  const bool up = client_.tls_up();
+  if (up) {
+    tls = client_.tls()->Info();
+    group = client_.tls()->Group();
+    alpn = client_.tls()->Alpn();
+  }
+  const std::string_view server =
+      server_named_ ? std::string_view(listener_.backend->servers()[server_index_]->name())
+                    : std::string_view();
+  worker_.LogSession(LogLevel::kInfo, "session", id_,
+                     {{"client", client_text_},
+                      {"listener", std::string_view(listener_.conf.name)},
+                      {"server", server},
+                      {"user", std::string_view(user_)},
+                      {"tls", std::string_view(tls.version)},
+                      {"cipher", std::string_view(tls.cipher)},
+                      {"group", std::string_view(group)},
+                      {"sni", std::string_view(tls.sni)},
+                      {"alpn", std::string_view(alpn)},
+                      {"resumed", up && client_.tls()->resumed()},
+                      {"client_certificate", std::string_view(tls.client_certificate)},
+                      {"bytes_in", bytes_in_},
+                      {"bytes_out", bytes_out_},
+                      {"duration", seconds},
+                      {"end", ToString(end_)},
+                      {"fault", ToString(FaultOf(end_))}});
+}
+
+}  // namespace postern
