@@ -78,6 +78,11 @@ const ListenerRuntime* Snapshot::Find(const std::string& name) const {
   return found == listeners.end() ? nullptr : found->get();
 }
 
+const ListenerRuntime* Snapshot::At(const std::string& address) const {
+  const auto found = by_address.find(address);
+  return found == by_address.end() ? nullptr : found->second;
+}
+
 std::vector<CertificateInfo> Snapshot::Certificates() const {
   std::vector<CertificateInfo> all;
   std::set<std::string> seen;
@@ -116,6 +121,7 @@ std::shared_ptr<const Snapshot> MakeSnapshot(conf::Config config, Shared& shared
     const ListenerRuntime* old = previous != nullptr ? previous->Find(conf.name) : nullptr;
     listener->own = old != nullptr ? old->own : std::make_shared<ListenerRuntime::Own>();
     Count(*listener, shared);
+    snapshot->by_address[conf.address.Text()] = listener.get();
     snapshot->listeners.push_back(std::move(listener));
   }
   const bool good = std::none_of(

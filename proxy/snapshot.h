@@ -57,6 +57,8 @@ struct Snapshot {
   std::vector<std::shared_ptr<Backend>> backends;  // as config.backends
 
   const ListenerRuntime* Find(const std::string& name) const;
+  const ListenerRuntime* At(const std::string& address) const;  // conf::Address::Text
+  std::map<std::string, const ListenerRuntime*, std::less<>> by_address;
   std::vector<CertificateInfo> Certificates() const;
 };
 

@@ -101,10 +101,10 @@ void Worker::Erase(Session& session) {
 
 // Listening.
 
-void Worker::Listen(const std::string& listener, int fd) {
+void Worker::Listen(const std::string& address, int fd) {
   auto acceptor = std::make_unique<Acceptor>();
   acceptor->worker = this;
-  acceptor->listener = listener;
+  acceptor->address = address;
   acceptor->fd = fd;
   uv_poll_init(&loop_, &acceptor->poll, fd);
   acceptor->poll.data = acceptor.get();
@@ -160,7 +160,7 @@ bool Worker::AcceptFrom(Acceptor& acceptor, size_t most) {
 void Worker::Rest(Acceptor& acceptor, int error) {
   if (!acceptor.resting) {
     log_.Write(LogLevel::kError, "accept",
-               {{"listener", std::string_view(acceptor.listener)},
+               {{"address", std::string_view(acceptor.address)},
                 {"error", std::string_view(strerror(error))}});
   }
   acceptor.resting = true;
@@ -168,7 +168,7 @@ void Worker::Rest(Acceptor& acceptor, int error) {
 }
 
 void Worker::Begin(const Acceptor& acceptor, int fd, const sockaddr_storage& client) {
-  const ListenerRuntime* listener = snapshot_->Find(acceptor.listener);
+  const ListenerRuntime* listener = snapshot_->At(acceptor.address);
   if (listener == nullptr) {  // being removed
     ::close(fd);
     return;

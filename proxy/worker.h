@@ -43,8 +43,9 @@ class Worker {
 
   // The rest: tasks of Post and sessions, on this thread.
   void SetSnapshot(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
-  // Accepts from `fd` (listening, non-blocking; stays the caller's) for the listener of that name.
-  void Listen(const std::string& listener, int fd);
+  // Accepts from `fd` (listening, non-blocking; stays the caller's) for the listener that has this
+  // address.
+  void Listen(const std::string& address, int fd);
   // Accepts what waits in the queue of this socket and listens no more; `done` is called once it is
   // so.
   void Unlisten(int fd, std::function<void()> done);
@@ -77,7 +78,7 @@ class Worker {
  private:
   struct Acceptor {
     Worker* worker = nullptr;
-    std::string listener;
+    std::string address;
     int fd = -1;
     uv_poll_t poll{};
     std::function<void()> closed;

@@ -1,0 +1,470 @@
+#include "proxy/program.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <set>
+#include <utility>
+
+#include "conf/load.h"
+#include "proxy/admin_socket.h"
+#include "proxy/privileges.h"
+#include "proxy/program_status.h"
+#include "proxy/version.h"
+
+namespace postern {
+namespace {
+
+constexpr uint64_t kTick = 100;  // ms
+constexpr uint64_t kTicksASecond = 10;
+constexpr uint64_t kReserved = 64;    // descriptors for everything that is no session
+constexpr uint64_t kStopTime = 3000;  // ms for the last words after a drain
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+void Print(const std::vector<conf::Mistake>& mistakes) {
+  for (const conf::Mistake& mistake : mistakes)
+    std::fprintf(stderr, "%s\n", mistake.Text().c_str());
+}
+
+size_t WorkerCount(const conf::Config& config) {
+  return config.workers ? *config.workers : std::max(1u, uv_available_parallelism());
+}
+
+}  // namespace
+
+std::shared_ptr<const Snapshot> LoadAndJudge(const std::string& file, Shared& shared,
+                                             const Snapshot* previous,
+                                             std::vector<conf::Mistake>& mistakes) {
+  conf::LoadResult loaded = conf::Load(file);
+  mistakes = std::move(loaded.mistakes);
+  if (!loaded.config) return nullptr;
+  auto snapshot = MakeSnapshot(std::move(*loaded.config), shared, previous, mistakes);
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [](const conf::Mistake& a, const conf::Mistake& b) { return a.at < b.at; });
+  return snapshot;
+}
+
+Program::Program(std::string config_file) : config_file_(std::move(config_file)) {
+  uv_loop_init(&loop_);
+}
+
+Program::~Program() { uv_loop_close(&loop_); }
+
+int Program::Run() {
+  if (!Begin()) return 1;
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  log_->Write(LogLevel::kInfo, "stop", {});
+  return exit_status_;
+}
+
+// Opens everything; a line on stderr for what can't be.
+bool Program::Begin() {
+  // The number of workers is needed before counters can be: the first load has a registry of its
+  // own.
+  std::vector<conf::Mistake> mistakes;
+  conf::LoadResult loaded = conf::Load(config_file_);
+  const size_t workers = loaded.config ? WorkerCount(*loaded.config) : 1;
+  shared_ = std::make_unique<Shared>(workers);
+  shared_->hostname = HostName();
+  snapshot_ = LoadAndJudge(config_file_, *shared_, nullptr, mistakes);
+  Print(mistakes);
+  if (!snapshot_) return false;
+  const conf::Config& config = snapshot_->config;
+
+  std::signal(SIGPIPE, SIG_IGN);
+  descriptor_limit_ = RaiseDescriptorLimit();
+  std::string error;
+  // Unix sockets may lie where only root can write; everything else is opened as the user that a
+  // reload will be, since sockets share a port only with sockets of the same user.
+  if (!OpenSockets(config, true)) return false;
+  if (!DropPrivileges(config.user, config.group, error)) {
+    Print({config.MistakeAt("user", error)});
+    return false;
+  }
+  LockDown();
+  if (!OpenSockets(config, false)) return false;
+  log_ = std::make_unique<Log>(static_cast<LogLevel>(config.log.level),
+                               static_cast<LogFormat>(config.log.format));
+  log_->Write(LogLevel::kInfo, "start",
+              {{"version", Version()},
+               {"config", std::string_view(config_file_)},
+               {"workers", static_cast<uint64_t>(workers)}});
+  LimitConnections(config);
+  board_ = std::make_unique<StatusBoard>(shared_->metrics);
+  health_ = std::make_unique<HealthChecker>(&loop_, *shared_, *log_, [this] { PublishStatus(); });
+  if (!StartAdmin(config)) return false;
+
+  uv_timer_init(&loop_, &clock_);
+  clock_.data = this;
+  uv_timer_start(
+      &clock_, [](uv_timer_t* h) { static_cast<Program*>(h->data)->Tick(); }, kTick, kTick);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT}) {
+    auto& signal = signals_.emplace_back(std::make_unique<uv_signal_t>());
+    uv_signal_init(&loop_, signal.get());
+    signal->data = this;
+    uv_signal_start(
+        signal.get(), [](uv_signal_t* h, int n) { static_cast<Program*>(h->data)->OnSignal(n); },
+        number);
+  }
+  StartWorkers();
+  for (const auto& listener : snapshot_->listeners) LogListening(*listener);
+  health_->Watch(snapshot_->backends, shared_->hostname);
+  WatchFiles();
+  PublishMetrics();
+  PublishStatus();
+  return true;
+}
+
+bool Program::OpenSockets(const conf::Config& config, bool unix_ones) {
+  bool good = true;
+  for (const conf::Listener& listener : config.listeners) {
+    if (listener.address.is_unix() != unix_ones) continue;
+    std::string error;
+    ListenSocket socket;
+    if (!ListenSocket::Open(listener.address, shared_->metrics.workers(), socket, error)) {
+      Print({config.MistakeAt(listener.path + ".address", "cannot listen: " + error)});
+      good = false;
+      continue;
+    }
+    sockets_[listener.address.Text()] = std::move(socket);
+  }
+  return good;
+}
+
+bool Program::StartAdmin(const conf::Config& config) {
+  if (!config.admin.address) return true;
+  const AdminSocket socket = OpenAdminSocket(*config.admin.address);
+  std::string error = socket.error;
+  if (socket.fd >= 0) {
+    AdminSource source;
+    source.metrics = [this] { return shared_->metrics.Scrape(); };
+    source.status_json = [this] { return board_->Json(std::chrono::system_clock::now()); };
+    source.not_ready = [this] { return board_->NotReady(); };
+    admin_ = AdminServer::Start(socket.fd, std::move(source), config.admin.hosts, error);
+  }
+  if (admin_) return true;
+  Print({config.MistakeAt("admin.address", "cannot listen: " + error)});
+  return false;
+}
+
+void Program::StartWorkers() {
+  for (size_t i = 0; i < shared_->metrics.workers(); ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, *shared_, *log_, board_->refusals()));
+    workers_.back()->Start(snapshot_);
+  }
+  for (const auto& [address, socket] : sockets_) ListenOn(address);
+}
+
+// Lends the sockets of an address to the workers: each its own, a Unix socket to all.
+void Program::ListenOn(const std::string& address) {
+  const std::vector<int>& fds = sockets_.at(address).fds();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    for (size_t f = i % std::min(fds.size(), workers_.size()); f < fds.size();
+         f += workers_.size()) {
+      workers_[i]->Post([address, fd = fds[f]](Worker& w) { w.Listen(address, fd); });
+    }
+  }
+}
+
+void Program::LogListening(const ListenerRuntime& listener) {
+  log_->Write(LogLevel::kInfo, "listening",
+              {{"listener", std::string_view(listener.conf.name)},
+               {"address", std::string_view(listener.conf.address.Text())},
+               {"protocol", Name(listener.conf.protocol)},
+               {"tls", Name(listener.conf.tls.mode)}});
+}
+
+void Program::OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    if (drain_ends_ == 0) Reload();
+    return;
+  }
+  if (drain_ends_ == 0 && !stopping_) {
+    BeginDrain();
+    return;
+  }
+  log_.reset();  // what is queued is written
+  _exit(1);
+}
+
+void Program::Tick() {
+  ++ticks_;
+  health_->Tick();
+  if (ticks_ % kTicksASecond == 0) TickSecond();
+  if (drain_ends_ != 0) TickDrain();
+}
+
+void Program::TickSecond() {
+  board_->Tick(std::chrono::steady_clock::now());
+  PublishStatus();
+  if (std::chrono::steady_clock::now() - tickets_turned_ >= TicketKeys::kTurn) {
+    shared_->own_tickets.Turn();
+    tickets_turned_ = std::chrono::steady_clock::now();
+  }
+  if (drain_ends_ == 0 && ticks_ % (2 * kTicksASecond) == 0) ReloadFiles();
+}
+
+// Reload.
+
+void Program::Reload() {
+  std::vector<conf::Mistake> mistakes;
+  auto next = LoadAndJudge(config_file_, *shared_, snapshot_.get(), mistakes);
+  if (!next) {
+    ReloadFailed(mistakes);
+    return;
+  }
+  std::map<std::string, ListenSocket> fresh;
+  std::string error;
+  if (!PrepareSockets(next->config, fresh, error)) {
+    ReloadFailed(
+        {conf::Mistake{conf::Mistake::Severity::kError, config_file_, {}, "listeners", error}});
+    return;
+  }
+  for (const conf::Mistake& mistake : mistakes) {
+    log_->Write(LogLevel::kWarn, "reload", {{"warning", std::string_view(mistake.Text())}});
+  }
+  std::set<std::string> kept;
+  for (const auto& listener : next->listeners) kept.insert(listener->conf.address.Text());
+  std::vector<std::string> added;
+  for (auto& [address, socket] : fresh) {
+    sockets_[address] = std::move(socket);
+    added.push_back(address);
+  }
+  // What waits in the queue of a listener that goes is still served by it.
+  for (auto it = sockets_.begin(); it != sockets_.end();) {
+    if (kept.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    auto gone = std::make_shared<ListenSocket>(std::move(it->second));
+    it = sockets_.erase(it);
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      for (const int fd : gone->fds()) {
+        workers_[i]->Post([fd, gone](Worker& w) { w.Unlisten(fd, [gone] {}); });
+      }
+    }
+  }
+  const std::shared_ptr<const Snapshot> before = snapshot_;
+  Adopt(std::move(next));
+  for (const std::string& address : added) ListenOn(address);
+  for (const auto& listener : snapshot_->listeners) {
+    if (std::find(added.begin(), added.end(), listener->conf.address.Text()) != added.end()) {
+      LogListening(*listener);
+    }
+  }
+  const conf::Config& config = snapshot_->config;
+  log_->Configure(static_cast<LogLevel>(config.log.level),
+                  static_cast<LogFormat>(config.log.format));
+  if (config.admin.address != before->config.admin.address) {
+    admin_.reset();
+    StartAdmin(config);
+  } else if (admin_) {
+    admin_->SetHosts(config.admin.hosts);
+  }
+  if (WorkerCount(config) != shared_->metrics.workers() || config.user != before->config.user) {
+    log_->Write(LogLevel::kWarn, "reload", {{"warning", "workers, user and group need a restart"}});
+  }
+  LimitConnections(config);
+  WatchFiles();
+}
+
+// A certificate, key, OCSP, CA or ticket-key file has changed: the same configuration with what
+// they hold now.
+void Program::ReloadFiles() {
+  bool changed = false;
+  bool resting = true;
+  for (auto& [file, signature] : watched_) {
+    const Signature now = Look(file);
+    if (now == signature) continue;
+    signature = now;
+    changed = true;
+    resting = false;
+  }
+  files_changed_ = files_changed_ || changed;
+  if (!files_changed_ || !resting) return;
+  files_changed_ = false;
+  std::vector<conf::Mistake> mistakes;
+  auto next = MakeSnapshot(snapshot_->config, *shared_, snapshot_.get(), mistakes);
+  if (!next) {
+    ReloadFailed(mistakes);
+    return;
+  }
+  Adopt(std::move(next));
+}
+
+void Program::Adopt(std::shared_ptr<const Snapshot> snapshot) {
+  snapshot_ = std::move(snapshot);
+  for (const auto& worker : workers_) {
+    worker->Post([next = snapshot_](Worker& w) { w.SetSnapshot(next); });
+  }
+  health_->Watch(snapshot_->backends, shared_->hostname);
+  reloaded_ = std::chrono::system_clock::now();
+  reload_ok_ = true;
+  reload_error_.clear();
+  shared_->metrics.CountReload(true, *reloaded_);
+  log_->Write(LogLevel::kInfo, "reload", {{"result", "ok"}});
+  PublishMetrics();
+  PublishStatus();
+}
+
+// Opens what is new before anything changes.
+bool Program::PrepareSockets(const conf::Config& next, std::map<std::string, ListenSocket>& fresh,
+                             std::string& error) {
+  for (const conf::Listener& listener : next.listeners) {
+    const std::string address = listener.address.Text();
+    if (sockets_.contains(address)) continue;
+    std::string why;
+    ListenSocket socket;
+    if (!ListenSocket::Open(listener.address, workers_.size(), socket, why)) {
+      error = address + ": cannot listen: " + why;
+      return false;
+    }
+    fresh[address] = std::move(socket);
+  }
+  return true;
+}
+
+void Program::ReloadFailed(const std::vector<conf::Mistake>& mistakes) {
+  reloaded_ = std::chrono::system_clock::now();
+  reload_ok_ = false;
+  reload_error_ = "nothing changed";
+  shared_->metrics.CountReload(false, *reloaded_);
+  for (const conf::Mistake& mistake : mistakes) {
+    if (mistake.severity != conf::Mistake::Severity::kError) continue;
+    reload_error_ = mistake.Text();
+    log_->Write(LogLevel::kError, "reload",
+                {{"result", "error"}, {"error", std::string_view(reload_error_)}});
+  }
+  PublishStatus();
+}
+
+// A session takes two descriptors.
+void Program::LimitConnections(const conf::Config& config) {
+  const uint64_t can = descriptor_limit_ > kReserved + 2 ? (descriptor_limit_ - kReserved) / 2 : 1;
+  const uint64_t wanted = config.limits.connections;
+  if (wanted > can) {
+    const conf::Mistake warning =
+        config.MistakeAt("limits.connections",
+                         "the descriptor limit (" + std::to_string(descriptor_limit_) +
+                             ") allows only " + std::to_string(can),
+                         conf::Mistake::Severity::kWarning);
+    if (config.Written("limits.connections")) Print({warning});
+    log_->Write(LogLevel::kWarn, "limits", {{"warning", std::string_view(warning.message)}});
+  }
+  shared_->max_connections = wanted == 0 ? can : std::min(wanted, can);
+}
+
+void Program::WatchFiles() {
+  watched_.clear();
+  for (const conf::FileRef& ref : snapshot_->config.files) watched_[ref.file] = Look(ref.file);
+  files_changed_ = false;
+}
+
+Program::Signature Program::Look(const std::string& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size),
+          static_cast<uint64_t>(info.st_mtim.tv_sec), static_cast<uint64_t>(info.st_mtim.tv_nsec)};
+}
+
+// The end.
+
+void Program::BeginDrain() {
+  const auto time = snapshot_->config.drain_timeout;
+  drain_ends_ = std::max<uint64_t>(1, uv_now(&loop_) + static_cast<uint64_t>(time.count()));
+  log_->Write(LogLevel::kInfo, "drain",
+              {{"sessions", shared_->connections.load()},
+               {"seconds", static_cast<double>(time.count()) / 1000.0}});
+  PublishStatus();
+  CloseListeners();
+  for (const auto& worker : workers_) worker->Post([time](Worker& w) { w.Drain(time); });
+}
+
+// New connections go to another instance where there is one; what waits in the queues is still
+// accepted.
+void Program::CloseListeners() {
+  for (auto& [address, socket] : sockets_) {
+    socket.SteerAway();
+    auto closing = std::make_shared<ListenSocket>(std::move(socket));
+    for (const auto& worker : workers_) {
+      for (const int fd : closing->fds()) {
+        worker->Post([fd, closing](Worker& w) { w.Unlisten(fd, [closing] {}); });
+      }
+    }
+  }
+  sockets_.clear();
+}
+
+void Program::TickDrain() {
+  const uint64_t now = uv_now(&loop_);
+  const bool empty = shared_->connections.load() == 0;
+  if (!stopping_ && ((empty && ticks_ % 3 == 0) || now >= drain_ends_)) StopAll();
+  if (stopping_ && (empty || now >= drain_ends_ + kStopTime)) {
+    if (!empty) {  // what does not even close is left to the kernel
+      log_.reset();
+      _exit(0);
+    }
+    for (const auto& worker : workers_) worker->Join();
+    admin_.reset();
+    for (const auto& signal : signals_)
+      uv_close(reinterpret_cast<uv_handle_t*>(signal.get()), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&clock_), nullptr);
+    health_->Stop();
+    drain_ends_ = 0;
+  }
+}
+
+void Program::StopAll() {
+  stopping_ = true;
+  for (const auto& worker : workers_) worker->Post([](Worker& w) { w.Stop(); });
+}
+
+// What others see.
+
+std::string Program::NotReady() const {
+  if (drain_ends_ != 0 || stopping_) return "draining";
+  for (const auto& backend : snapshot_->backends) {
+    if (!backend->Checked()) return "backend " + backend->name() + " has not been checked yet";
+    if (!backend->HasServerUp()) return "backend " + backend->name() + " has no server up";
+  }
+  return {};
+}
+
+void Program::PublishStatus() {
+  Status status = StatusOf(*snapshot_, *shared_);
+  status.started = started_;
+  status.not_ready = NotReady();
+  status.draining = drain_ends_ != 0 || stopping_;
+  status.reload = reloaded_;
+  status.reload_ok = reload_ok_;
+  status.reload_error = reload_error_;
+  board_->Publish(std::move(status));
+}
+
+void Program::PublishMetrics() {
+  std::vector<std::string> names;
+  for (const auto& listener : snapshot_->listeners) names.push_back(listener->conf.name);
+  shared_->metrics.SetListeners(std::move(names));
+  std::vector<MetricsRegistry::ServerName> servers;
+  for (const auto& backend : snapshot_->backends) {
+    for (const auto& server : backend->servers())
+      servers.push_back({backend->name(), server->name()});
+  }
+  shared_->metrics.SetServers(std::move(servers));
+  std::vector<CertificateExpiry> certificates;
+  for (const CertificateInfo& info : snapshot_->Certificates()) {
+    certificates.push_back({info.chain, info.not_after});
+  }
+  shared_->metrics.SetCertificates(std::move(certificates));
+}
+
+}  // namespace postern
