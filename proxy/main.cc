@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "conf/matrix.h"
+#include "proxy/cert_command.h"
 #include "proxy/program.h"
 #include "proxy/version.h"
 
@@ -43,6 +44,8 @@ int main(int argc, char** argv) {
   check->add_option("-c,--config", file, "the configuration (YAML)")->required();
   check->add_flag("--matrix", matrix, "print who may log in how");
   check->callback([&] { status = Check(file, matrix); });
+
+  postern::AddCertCommand(app, status);
 
   app.add_subcommand("version", "show the program, its libraries and their versions")->callback([] {
     std::cout << postern::VersionText();
