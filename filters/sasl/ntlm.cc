@@ -35,12 +35,6 @@ std::string FileTime(std::chrono::system_clock::time_point now) {
   return bytes;
 }
 
-bool EqualsInUpperCase(std::string a, std::string b) {
-  MakeUpperUtf16(a);
-  MakeUpperUtf16(b);
-  return a == b;
-}
-
 // A user and his domain, in UTF-16LE.
 struct Account {
   std::string user;
@@ -179,14 +173,16 @@ Account Ntlm::FindAccount(const Challenge& challenge) const {
 }
 
 // The domain is part of what is hashed, and its case counts there: as the server spells it where it
-// names the same one, in upper case where it tells no names (Cyrus SASL hashes it so whatever it
-// was sent), else as it was given.
+// names the same one, else in upper case, as such names are at home. Windows takes any; Cyrus SASL
+// hashes it in upper case whatever it was sent; gss-ntlmssp knows its accounts by it.
 std::string Ntlm::SpellDomain(std::string_view domain, const Challenge& challenge) const {
   std::string name = Utf16FromUtf8(domain);
+  MakeUpperUtf16(name);
   for (const std::string& known : {std::string(challenge.nb_domain_name), TargetName(challenge)}) {
-    if (EqualsInUpperCase(name, known)) return known;
+    std::string upper = known;
+    MakeUpperUtf16(upper);
+    if (upper == name) return known;
   }
-  if (!challenge.has_target_info) MakeUpperUtf16(name);
   return name;
 }
 

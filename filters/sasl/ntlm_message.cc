@@ -87,6 +87,7 @@ std::string WriteNegotiate(uint32_t flags) {
   Append32(message, 1);
   Append32(message, flags);
   message.append(16, '\0');  // neither domain nor workstation
+  message.append(8, '\0');   // no version, but its place: gss-ntlmssp refuses less
   return message;
 }
 

@@ -142,8 +142,8 @@ TEST(Ntlm, SignsWithTheExchangedKey) {
   TestServer server;
   server.flags |= kKeyExchange | kSign | kSeal;
   server.pairs = Pair(6, Le32(1)) + Pair(7, kTime);
-  const Talk talk = Speak(server, MakeCredentials("fred", "x", "Elsewhere"));
-  EXPECT_EQ(talk.domain(), Utf16("Elsewhere"));
+  const Talk talk = Speak(server, MakeCredentials("fred", "x", "elsewhere"));
+  EXPECT_EQ(talk.domain(), Utf16("ELSEWHERE"));
   const std::string key = Talk::Key(Utf16("x"), Utf16("FRED"), talk.domain());
   EXPECT_TRUE(talk.Proves(key));
   EXPECT_EQ(talk.nt().substr(44, 8), Pair(6, Le32(3)));
@@ -180,20 +180,28 @@ TEST(Ntlm, FindsTheDomain) {
   };
   EXPECT_EQ(account("fred", ""), names("CORP", "fred"));
   EXPECT_EQ(account("fred", "OTHER"), names("OTHER", "fred"));
-  EXPECT_EQ(account("fred", "corp"), names("CORP", "fred"));  // as the server spells it
+  EXPECT_EQ(account("fred", "corp"), names("CORP", "fred"));
   EXPECT_EQ(account("OTHER\\fred", ""), names("OTHER", "fred"));
   EXPECT_EQ(account("OTHER\\fred", "CORP"), names("OTHER", "fred"));
-  EXPECT_EQ(account("Other/fred", "CORP"), names("Other", "fred"));
+  EXPECT_EQ(account("Other/fred", "CORP"), names("OTHER", "fred"));
   EXPECT_EQ(account("CORP/fred/info", "CORP"), names("CORP", "fred"));
   EXPECT_EQ(account("a/b", ""), names("CORP", "a/b"));
   EXPECT_EQ(account("fred@corp.example", ""), names("", "fred@corp.example"));
   EXPECT_EQ(account("fred@corp.example", "OTHER"), names("OTHER", "fred@corp.example"));
 }
 
+TEST(Ntlm, SpellsTheDomainAsTheServerDoes) {
+  TestServer server;
+  server.pairs = Pair(2, Utf16("Corp"));
+  const Talk talk = Speak(server, MakeCredentials("fred", "x", "corp"));
+  EXPECT_EQ(talk.domain(), Utf16("Corp"));
+  EXPECT_TRUE(talk.Proves(Talk::Key(Utf16("x"), Utf16("FRED"), Utf16("Corp"))));
+}
+
 TEST(Ntlm, SpeaksUnicode) {
-  const Talk talk = Speak({}, MakeCredentials("jürgen", "пароль😀", "Köln"));
+  const Talk talk = Speak({}, MakeCredentials("jürgen", "пароль😀", "köln"));
   EXPECT_EQ(talk.user(), Utf16("jürgen"));
-  EXPECT_TRUE(talk.Proves(Talk::Key(Utf16("пароль😀"), Utf16("JÜRGEN"), Utf16("Köln"))));
+  EXPECT_TRUE(talk.Proves(Talk::Key(Utf16("пароль😀"), Utf16("JÜRGEN"), Utf16("KÖLN"))));
   const Talk latin = Speak({}, MakeCredentials("fred",
                                                "gr\xfc\xdf"
                                                "e"));

@@ -85,7 +85,8 @@ TEST(NtlmVectors, AuthenticateMessage) {
 
 TEST(NtlmMessage, NegotiateIsShortAndNamesNobody) {
   EXPECT_EQ(ToHex(WriteNegotiate(0xa0088207)),
-            "4e544c4d5353500001000000078208a000000000000000000000000000000000");
+            "4e544c4d5353500001000000078208a000000000000000000000000000000000"
+            "0000000000000000");
 }
 
 TEST(NtlmMessage, TakesAChallengeOfWindowsNt4) {
