@@ -35,7 +35,8 @@ class Curl(MailSystem):
         for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
             for protocol in ("imap", "pop3", "smtp"):
                 with self.subTest(mechanism=mechanism, protocol=protocol):
-                    self.curl(self.url(protocol, "implicit"), "--login-options", f"AUTH={mechanism}")
+                    command = ["-X", "NOOP"] if protocol == "smtp" else []
+                    self.curl(self.url(protocol, "implicit"), "--login-options", f"AUTH={mechanism}", *command)
                     self.postern.wait_event("auth", mechanism=mechanism, result="accepted")
 
     def test_pop3(self):

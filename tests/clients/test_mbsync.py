@@ -18,7 +18,7 @@ class Mbsync(MailSystem):
         with open(folder + "/mbsyncrc", "w") as file:
             file.write(f"""\
 IMAPAccount postern
-Host 127.0.0.1
+Host localhost
 Port {self.postern.port("imap-" + mode)}
 User {user}
 Pass {user}-secret

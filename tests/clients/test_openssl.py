@@ -29,7 +29,7 @@ class SClient(MailSystem):
                    "smtp": (b"EHLO test\r\nQUIT\r\n", b"221")}
         for protocol, (text, wanted) in goodbye.items():
             with self.subTest(protocol=protocol):
-                self.assertIn(wanted, self.talk(f"{protocol}-starttls", "-starttls", protocol, "-crlf", text=text))
+                self.assertIn(wanted, self.talk(f"{protocol}-starttls", "-starttls", protocol, text=text))
 
     def test_implicit_tls_with_both_versions(self):
         for version, name in (("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")):
