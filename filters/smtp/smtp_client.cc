@@ -97,7 +97,8 @@ SmtpFilter::Taken SmtpFilter::TakeChunk(std::string_view input, Actions& out) {
 }
 
 SmtpFilter::Taken SmtpFilter::TakeCommand(std::string_view input, Actions& out) {
-  if (queue_.full() || (!options_.pipelining && !queue_.empty())) return {};
+  client_waits_ = queue_.full() || (!options_.pipelining && !queue_.empty());
+  if (client_waits_) return {};
   // An AUTH with its initial response may be longer than other commands (RFC 4954, 4).
   constexpr size_t kAroundSasl = 64;
   const size_t limit = IsAuth(input) ? std::max(options_.line_limit, kMaxSaslLine + kAroundSasl)
@@ -105,7 +106,8 @@ SmtpFilter::Taken SmtpFilter::TakeCommand(std::string_view input, Actions& out) 
   const std::optional<Line> line = NextLine(input, limit, out);
   if (!line) return {0, state_ == State::kEnding};
   const Command command = ParseCommand(options_, line->text);
-  if (MustWait(command)) return {};
+  client_waits_ = MustWait(command);
+  if (client_waits_) return {};
   OnCommand(*line, command, input.size() > line->size, out);
   return {line->size, state_ != State::kEnded};
 }

@@ -227,6 +227,7 @@ class SmtpFilter final : public Filter {
 
   // The client.
   size_t scanned_ = 0;             // of its unconsumed bytes, that hold no line end
+  bool client_waits_ = false;      // a whole command of it is held back for answers
   std::string helo_;               // the argument of its last EHLO, HELO or LHLO
   Verb hello_ = Verb::kHelo;       // which of them
   Verb hello_said_ = Verb::kHelo;  // to the server

@@ -36,8 +36,11 @@ void SmtpFilter::OnServerBytes(std::string_view input, Actions& out) {
     if (crlf) text.remove_suffix(1);
     const std::optional<ReplyLine> line = ParseReplyLine(text);
     if (!line) return Broken(out);
+    const State before = state_;
     TakeReplyLine(*line, size, crlf, out);
     input.remove_prefix(size);
+    // What the client has sent already may go on now, and comes before the next reply.
+    if (reply_code_ == 0 && (client_waits_ || state_ != before)) return;
   }
 }
 
