@@ -1,7 +1,5 @@
 #include "conf/config.h"
 
-#include <iterator>
-
 #include "conf/words.h"
 
 namespace postern::conf {
@@ -54,25 +52,6 @@ Rule RuleFor(const Auth& auth, std::string_view mechanism) {
   if (const auto rule = rules.find("BASIC"); basic && rule != rules.end()) return rule->second;
   const auto rest = rules.find("*");
   return rest == rules.end() ? Rule::kNever : rest->second;
-}
-
-std::optional<std::string> RewriteUser(const Auth& auth, std::string_view user) {
-  if (auth.users.empty()) return std::string(user);
-  if (user.size() > kMaxRewrittenUser) return std::nullopt;
-  try {
-    for (const UserRule& rule : auth.users) {
-      std::match_results<std::string_view::const_iterator> match;
-      if (!std::regex_search(user.begin(), user.end(), match, rule.regex)) continue;
-      std::string renamed(user.begin(), match[0].first);
-      match.format(std::back_inserter(renamed), rule.replace);
-      renamed.append(match[0].second, user.end());
-      if (renamed.size() > kMaxRewrittenUser) return std::nullopt;
-      return renamed;
-    }
-  } catch (const std::regex_error&) {  // more work than the engine will do
-    return std::nullopt;
-  }
-  return std::string(user);
 }
 
 std::string Mistake::Text() const {

@@ -186,12 +186,6 @@ Rule RuleFor(const Auth& auth, std::string_view mechanism);
 // EXTERNAL and the -PLUS mechanisms, without case.
 bool CanNeverPass(std::string_view mechanism);
 
-// The user name as the backend shall get it: the first rule whose expression is found in `user`
-// replaces what it matched (once); no rule: unchanged. nullopt: the name cannot be rewritten
-// (longer than kMaxRewrittenUser before or after, or beyond what the expression engine can do).
-std::optional<std::string> RewriteUser(const Auth& auth, std::string_view user);
-inline constexpr size_t kMaxRewrittenUser = 1024;
-
 // What is let through besides, or not, of the built-in lists. Names in upper case; no name is in
 // both: `deny` has won.
 struct Commands {

@@ -34,9 +34,13 @@ MatrixCell Allowed(const Listener& listener, const Backend& backend, std::string
   if (listener.auth.to_backend != ToBackend::kSame) {
     return {Outcome::kRewritten, std::string(Name(listener.auth.to_backend)), false};
   }
-  if (!listener.auth.users.empty()) {
+  const bool exchange =
+      backend.profile == Profile::kExchange55 || backend.profile == Profile::kExchange2003;
+  if (!listener.auth.users.empty() || (exchange && !listener.auth.domain.empty())) {
     return {Outcome::kRewritten, "the same, as another user", false};
   }
+  // No Exchange takes PLAIN (docs/profiles.md), and its profile hides it.
+  if (exchange && name == "PLAIN") return {Outcome::kBlocked, "", false};
   return {Outcome::kPassed, "", false};
 }
 

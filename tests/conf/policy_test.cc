@@ -1,6 +1,8 @@
 // Who may log in how: the precedence of names, user rewriting, the table of `check --matrix`.
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "conf/matrix.h"
 #include "tests/conf/loading.h"
 
@@ -64,47 +66,27 @@ TEST(Policy, AListenersMechanismsAreLaidOverNameByName) {
   EXPECT_EQ(auth.domain, "D");
 }
 
-Auth UsersOf(std::string_view users) {
-  return Good(OneListener("imap", "", "auth: { users: " + std::string(users) + " }\n"))
-      .listeners[0]
-      .auth;
-}
-
-TEST(Users, TheFirstRuleThatMatchesIsTheOnlyOne) {
-  const Auth auth = UsersOf(R"y([ { match: "@example\\.com$", replace: "" },
-                                 { match: "^", replace: "EXAMPLE\\" } ])y");
-  EXPECT_EQ(RewriteUser(auth, "fred@example.com"), "fred");
-  EXPECT_EQ(RewriteUser(auth, "fred"), "EXAMPLE\\fred");
-  EXPECT_EQ(RewriteUser(auth, "fred@example.com.evil"), "EXAMPLE\\fred@example.com.evil");
-}
-
-TEST(Users, OnlyWhatMatchedIsReplacedAndOnce) {
-  EXPECT_EQ(RewriteUser(UsersOf(R"y([ { match: "a", replace: "b" } ])y"), "xaax"), "xbax");
-  EXPECT_EQ(RewriteUser(UsersOf(R"y([ { match: "(.*)@(.*)", replace: "$2\\$1"
-} ])y"),
-                        "u@d"),
-            "d\\u");
-  EXPECT_EQ(RewriteUser(UsersOf(R"y([ { match: "o", replace: "[$&$$]" } ])y"), "foo"), "f[o$]o");
-  EXPECT_EQ(RewriteUser(UsersOf(R"y([ { match: "nothing", replace: "x" } ])y"), "fred"), "fred");
-  EXPECT_EQ(RewriteUser(UsersOf("[]"), std::string(5000, 'x')), std::string(5000, 'x'));
-}
-
 TEST(Users, ANameMadeToBeSlowIsNotSlow) {
-  const Auth auth = UsersOf(R"y([ { match: "^(a+)+$", replace: "x" } ])y");
-  EXPECT_EQ(RewriteUser(auth, std::string(300, 'a') + "!"), std::string(300, 'a') + "!");
-  EXPECT_EQ(RewriteUser(auth, std::string(kMaxRewrittenUser + 1, 'a')), std::nullopt);
+  const Config config =
+      Good(OneListener("imap", "", R"y(auth: { users: [ { match: "^(a+)+$", replace: "x" } ] }
+)y"));
+  const std::string name = std::string(500, 'a') + "!";
+  EXPECT_FALSE(std::regex_search(name, config.listeners[0].auth.users[0].regex));
+  EXPECT_TRUE(std::regex_search(std::string(500, 'a'), config.listeners[0].auth.users[0].regex));
 }
 
-TEST(Users, ANameThatWouldGrowWithoutEndIsRefused) {
-  std::string replace;
-  for (int i = 0; i < 100; ++i) replace += "$&";
-  const Auth auth = UsersOf("[ { match: \".*\", replace: \"" + replace + "\" } ]");
-  EXPECT_EQ(RewriteUser(auth, "0123456789"), std::string(1000, ' ').replace(0, 1000, [] {
-    std::string all;
-    for (int i = 0; i < 100; ++i) all += "0123456789";
-    return all;
-  }()));
-  EXPECT_EQ(RewriteUser(auth, "0123456789x"), std::nullopt);
+TEST(Users, AreExpressionsAsPeopleWriteThem) {
+  const auto rewritten = [](std::string_view users, const std::string& name) {
+    const Config config =
+        Good(OneListener("imap", "", "auth: { users: [ " + std::string(users) + " ] }\n"));
+    const UserRule& rule = config.listeners[0].auth.users[0];
+    return std::regex_replace(name, rule.regex, rule.replace,
+                              std::regex_constants::format_first_only);
+  };
+  EXPECT_EQ(rewritten(R"y({ match: "@example\\.com$", replace: "" })y", "fred@example.com"),
+            "fred");
+  EXPECT_EQ(rewritten(R"y({ match: "(.*)@(.*)", replace: "$2\\$1" })y", "u@d"), "d\\u");
+  EXPECT_EQ(rewritten(R"y({ match: "^", replace: 'EXAMPLE\' })y", "fred"), "EXAMPLE\\fred");
 }
 
 std::string Cell(const Config& config, std::string_view mechanism, bool inside_tls) {
@@ -137,6 +119,18 @@ TEST(Matrix, NamesTheMechanismForTheBackend) {
             "shown, rewritten to auto");
   EXPECT_EQ(Cell(Good(OneListener("pop3", "", "auth: { users: [ { match: a, replace: b } ] }\n")),
                  "BASIC", true),
+            "shown, rewritten to the same, as another user");
+}
+
+TEST(Matrix, KnowsWhatAProfileDoesToALogIn) {
+  const auto config = [](std::string_view auth) {
+    return Good(
+        OneListener("imap", ", backend: e" + std::string(auth),
+                    "backends: { e: { servers: [\"127.0.0.1:1\"], profile: exchange-5.5 } }\n"));
+  };
+  EXPECT_EQ(Cell(config(""), "PLAIN", true), "blocked");
+  EXPECT_EQ(Cell(config(""), "LOGIN", true), "shown, passed");
+  EXPECT_EQ(Cell(config(", auth: { domain: D }"), "PLAIN", true),
             "shown, rewritten to the same, as another user");
 }
 

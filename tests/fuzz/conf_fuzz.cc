@@ -1,8 +1,10 @@
 // The configuration: no text may make it crash, hang, grow without end or say what it should not.
 // Seeded from conf/examples.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <regex>
 #include <string>
 #include <string_view>
 
@@ -46,7 +48,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& listener : result.config->listeners) {
     Require(listener.backend < result.config->backends.size());
     Require(!listener.name.empty() && listener.limits.buffer >= listener.limits.line);
-    postern::conf::RewriteUser(listener.auth, text.substr(0, 200));
+    for (const auto& rule : listener.auth.users) {
+      std::cmatch found;
+      std::regex_search(text.data(), text.data() + std::min<size_t>(text.size(), 200), found,
+                        rule.regex);
+    }
   }
   Require(!MatrixText(MatrixOf(*result.config)).empty());
   return 0;
