@@ -3,6 +3,8 @@
 #include <openssl/digest.h>
 #include <openssl/evp.h>
 
+#include "filters/sasl/digest.h"
+
 namespace postern::sasl {
 
 void Derivation::Run() {
@@ -12,6 +14,7 @@ void Derivation::Run() {
   PKCS5_PBKDF2_HMAC(secret.data(), secret.size(), reinterpret_cast<const uint8_t*>(salt.data()),
                     salt.size(), iterations, md, derived.size(),
                     reinterpret_cast<uint8_t*>(derived.data()));
+  WipeStack();
   key = Secret::Take(derived);
 }
 

@@ -21,6 +21,7 @@ Secret Digest(const EVP_MD* md, std::initializer_list<std::string_view> pieces) 
     EVP_DigestUpdate(context.get(), piece.data(), piece.size());
   }
   EVP_DigestFinal_ex(context.get(), Bytes(digest), nullptr);
+  WipeStack();
   return Secret::Take(digest);
 }
 
@@ -35,7 +36,14 @@ Secret Hmac(const EVP_MD* md, std::string_view key,
     HMAC_Update(context.get(), reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
   }
   HMAC_Final(context.get(), Bytes(mac), &size);
+  WipeStack();
   return Secret::Take(mac);
+}
+
+// Never inline: its frame has to lie where theirs were.
+[[gnu::noinline]] void WipeStack() {
+  std::array<uint8_t, 4096> frame;
+  Wipe(frame.data(), frame.size());
 }
 
 Secret FromSeed(const std::array<uint8_t, 32>& seed, std::string_view label) {

@@ -24,6 +24,10 @@ Secret FromSeed(const std::array<uint8_t, 32>& seed, std::string_view label);
 // In time that depends on the sizes alone.
 bool SameBytes(std::string_view a, std::string_view b);
 
+// Overwrites what the functions called last have left on the stack: BoringSSL's HMAC keeps a copy
+// of its key there. Done already after Digest and Hmac.
+void WipeStack();
+
 // Lower case.
 Secret Hex(std::string_view bytes);
 

@@ -3,6 +3,7 @@
 #include <stringprep.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "filters/sasl/unicode.h"
@@ -26,17 +27,49 @@ class WipedCodePoints {
   std::vector<uint32_t> points_;
 };
 
-bool IsPrintableAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+// Code points that are their own preparation wherever they stand: written from left to right, in
+// NFKC already, and never put together with one before or behind. The letters of most passwords.
+constexpr auto kPrepared = std::to_array<Range>({
+    {0x0020, 0x007e},  // ASCII
+    {0x00c0, 0x0131},  // Latin
+    {0x0134, 0x013e},
+    {0x0141, 0x0148},
+    {0x014a, 0x017e},
+    {0x0388, 0x03ce},  // Greek
+    {0x0400, 0x0481},  // Cyrillic
+    {0x048a, 0x04ce},
+    {0x3041, 0x3094},  // Hiragana, Katakana
+    {0x30a1, 0x30fa},
+    {0x4e00, 0x9fa5},  // Chinese
+    {0xac00, 0xd7a3},  // Hangul
+});
+
+bool IsPrepared(std::string_view text) {
+  while (!text.empty()) {
+    const std::optional<char32_t> code_point = TakeCodePoint(text);
+    if (!code_point) return false;
+    if (std::none_of(kPrepared.begin(), kPrepared.end(), [code_point](const Range& range) {
+          return *code_point >= range.first && *code_point <= range.last;
+        })) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
 
 Secret SaslPrep(std::string_view text, Prepare how) {
-  // Printable ASCII is its own preparation, and need not go through the library, which does not
-  // wipe what it works on.
-  if (IsPrintableAscii(text)) return Secret(text);
+  // The library does not wipe what it works on: only what needs it goes through.
+  return IsPrepared(text) ? Secret(text) : SaslPrepByLibrary(text, how);
+}
 
+Secret SaslPrepByLibrary(std::string_view text, Prepare how) {
   WipedCodePoints buffer(text.size() * kMaxExpansion + 1);
   std::vector<uint32_t>& points = *buffer;
   size_t count = 0;

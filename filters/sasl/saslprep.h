@@ -15,5 +15,7 @@ enum class Prepare : uint8_t {
 // `text` prepared, or as it is where it cannot be (no UTF-8, prohibited, nothing left): the
 // server then has it as it is too, or says no.
 Secret SaslPrep(std::string_view text, Prepare how);
+// The same without the short way for common letters: for tests.
+Secret SaslPrepByLibrary(std::string_view text, Prepare how);
 
 }  // namespace postern::sasl

@@ -1,5 +1,6 @@
 #include "filters/sasl/mechanisms.h"
 #include "filters/sasl/saslprep.h"
+#include "filters/sasl/unicode.h"
 #include "tests/filters/sasl/steps.h"
 
 namespace postern::sasl {
@@ -182,6 +183,21 @@ TEST(SaslPrep, WhatCannotBePreparedStaysAsItIs) {
   constexpr std::string_view kSmile = "u\xcc\x88\xf0\x9f\x98\x80";
   EXPECT_EQ(SaslPrep(kSmile, Prepare::kStored).Reveal(), kSmile);
   EXPECT_EQ(SaslPrep(kSmile, Prepare::kQuery).Reveal(), "\xc3\xbc\xf0\x9f\x98\x80");
+}
+
+// What takes the short way is as the library would have it, alone and beside its like.
+TEST(SaslPrep, CommonLettersArePreparedAlready) {
+  std::string before = "a";
+  for (char32_t code_point = 0x20; code_point < 0xd800; ++code_point) {
+    std::string text;
+    AppendUtf8(text, code_point);
+    for (const std::string& whole : {text, before + text + "a", "\xea\xb0\x80" + text}) {
+      EXPECT_EQ(SaslPrep(whole, Prepare::kStored).Reveal(),
+                SaslPrepByLibrary(whole, Prepare::kStored).Reveal())
+          << static_cast<uint32_t>(code_point);
+    }
+    before = text;
+  }
 }
 
 TEST(SaslPrep, LongestExpansionFits) {
