@@ -84,6 +84,7 @@ ListenSocket& ListenSocket::operator=(ListenSocket&& other) noexcept {
   Close();
   address_ = std::move(other.address_);
   fds_ = std::exchange(other.fds_, {});
+  group_ = other.group_;
   inode_ = std::exchange(other.inode_, 0);
   return *this;
 }
@@ -99,6 +100,7 @@ ListenSocket ListenSocket::Adopt(const conf::Address& address, std::vector<int> 
   ListenSocket socket;
   socket.address_ = address;
   socket.fds_ = std::move(fds);
+  socket.group_ = socket.fds_.size();
   if (address.is_unix()) socket.inode_ = InodeOf(address.path);
   return socket;
 }
@@ -115,19 +117,30 @@ bool ListenSocket::OpenTcp(size_t count, std::string& error) {
       candidates.push_back(a);
     }
   }
+  // A name that stands for several addresses means all of them; "" is one socket for all there are.
   for (const addrinfo* candidate : candidates) {
-    while (fds_.size() < count) {
+    const size_t before = fds_.size();
+    while (fds_.size() < before + count) {
       const int fd = ListenTcp(candidate->ai_addr, candidate->ai_addrlen, address_.any_host());
       if (fd < 0) break;
       fds_.push_back(fd);
     }
-    if (fds_.size() == count) return true;
+    if (fds_.size() == before + count) {
+      group_ = count;
+      if (address_.any_host()) return true;
+      continue;
+    }
     error = strerror(errno);
     const bool no_family = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
-    Close();
-    if (!no_family) return false;
+    while (fds_.size() > before) {
+      close(fds_.back());
+      fds_.pop_back();
+    }
+    if (no_family) continue;
+    Forget();
+    return false;
   }
-  return false;
+  return !fds_.empty();
 }
 
 bool ListenSocket::OpenUnix(std::string& error) {
@@ -150,6 +163,7 @@ bool ListenSocket::OpenUnix(std::string& error) {
       listen(fd, kBacklog) == 0 && chmod(temporary.c_str(), 0666) == 0 &&
       rename(temporary.c_str(), address_.path.c_str()) == 0) {
     fds_.push_back(fd);
+    group_ = 1;
     inode_ = InodeOf(address_.path);
     return true;
   }
@@ -160,7 +174,8 @@ bool ListenSocket::OpenUnix(std::string& error) {
 }
 
 void ListenSocket::SteerAway() const {
-  if (!fds_.empty() && !address_.is_unix()) Steer(fds_.front(), static_cast<uint32_t>(fds_.size()));
+  if (address_.is_unix()) return;
+  for (size_t i = 0; i < fds_.size(); i += group_) Steer(fds_[i], static_cast<uint32_t>(group_));
 }
 
 void ListenSocket::Close() {
@@ -174,7 +189,7 @@ void ListenSocket::Forget() {
   // where there are any.
   for (size_t i = 0; i < fds_.size(); ++i) {
     close(fds_[i]);
-    if (i == 0 && fds_.size() > 1 && !address_.is_unix()) Steer(fds_[1], 0);
+    if (!address_.is_unix() && i % group_ == 0 && group_ > 1) Steer(fds_[i + 1], 0);
   }
   fds_.clear();
 }

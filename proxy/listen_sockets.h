@@ -46,7 +46,8 @@ class ListenSocket {
 
   conf::Address address_;
   std::vector<int> fds_;
-  ino_t inode_ = 0;  // of a Unix socket's name
+  size_t group_ = 1;  // how many of them share one address (a host name may stand for several)
+  ino_t inode_ = 0;   // of a Unix socket's name
 };
 
 }  // namespace postern

@@ -8,6 +8,7 @@
 #include "conf/matrix.h"
 #include "proxy/cert_command.h"
 #include "proxy/program.h"
+#include "proxy/status_command.h"
 #include "proxy/version.h"
 
 namespace {
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
   check->callback([&] { status = Check(file, matrix); });
 
   postern::AddCertCommand(app, status);
+  postern::AddStatusCommand(app, status);
 
   app.add_subcommand("version", "show the program, its libraries and their versions")->callback([] {
     std::cout << postern::VersionText();

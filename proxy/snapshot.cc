@@ -1,10 +1,14 @@
 #include "proxy/snapshot.h"
 
+#include <openssl/base.h>
+#include <uv.h>
+
 #include <algorithm>
 #include <set>
 
 #include "filters/secret.h"
 #include "proxy/filter_factory.h"
+#include "proxy/version.h"
 
 namespace postern {
 namespace {
@@ -71,6 +75,10 @@ void DropRepeated(std::vector<conf::Mistake>& mistakes) {
 }
 
 }  // namespace
+
+Shared::Shared(size_t workers)
+    : metrics(workers, BuildInfo{std::string(Version()), std::to_string(BORINGSSL_API_VERSION),
+                                 uv_version_string()}) {}
 
 const ListenerRuntime* Snapshot::Find(const std::string& name) const {
   const auto found = std::find_if(listeners.begin(), listeners.end(),

@@ -24,7 +24,7 @@ namespace postern {
 
 // What outlives snapshots and is shared by all of them.
 struct Shared {
-  explicit Shared(size_t workers) : metrics(workers) {}
+  explicit Shared(size_t workers);
 
   MetricsRegistry metrics;
   AddressTable addresses;                    // of the general limits

@@ -24,6 +24,8 @@ class ImapFollower final : public Follower {
     return !opaque_ && !lost_ && owed_ == 0 && wait_ == Wait::kNothing && client_.at_start() &&
            literal_left_ == 0 && server_.at_start();
   }
+  bool CanSpeak() const override { return !opaque_ && !lost_ && server_.at_start(); }
+  bool ClientLeft() const override { return left_; }
   Turn turn() const override {
     return owed_ > 0 || wait_ != Wait::kNothing ? Turn::kServer : Turn::kClient;
   }
@@ -47,6 +49,7 @@ class ImapFollower final : public Follower {
   Wait wait_ = Wait::kNothing;
   bool idle_ = false;    // inside IDLE: the next line ends it
   bool opaque_ = false;  // COMPRESS is on
+  bool left_ = false;    // LOGOUT was said
   bool lost_ = false;    // a line was too odd: every line may be a command from here on
 };
 
@@ -108,6 +111,7 @@ bool ImapFollower::EndLine() {
     wait_ = idle ? Wait::kIdle : Wait::kCompress;
     client_.Restart();
   } else {
+    left_ = left_ || client_.verb() == ClientLine::Verb::kLogout;
     EndCommand();
   }
   return true;

@@ -26,6 +26,8 @@ std::string_view ClientLine::Name(Verb verb) {
       return "COMPRESS";
     case Verb::kIdle:
       return "IDLE";
+    case Verb::kLogout:
+      return "LOGOUT";
     case Verb::kOther:
       break;
   }
@@ -79,6 +81,7 @@ void ClientLine::Match(char& byte, bool forbid_compress) {
     candidate_ = letter == 'U'   ? Verb::kUnauthenticate
                  : letter == 'C' ? Verb::kCompress
                  : letter == 'I' ? Verb::kIdle
+                 : letter == 'L' ? Verb::kLogout
                                  : Verb::kOther;
   }
   if (candidate_ == Verb::kOther) return;

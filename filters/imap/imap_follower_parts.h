@@ -14,7 +14,7 @@ namespace postern::imap {
 // where that is forbidden.
 class ClientLine {
  public:
-  enum class Verb : uint8_t { kOther, kUnauthenticate, kCompress, kIdle };
+  enum class Verb : uint8_t { kOther, kUnauthenticate, kCompress, kIdle, kLogout };
   enum class End : uint8_t { kPlain, kLiteral, kOdd };
 
   // One byte that is no LF. False where it has no place in a command (nothing is changed then).
