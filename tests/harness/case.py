@@ -169,8 +169,8 @@ class MailSystem(unittest.TestCase):
             return [data for data in self.dovecot.messages(user) if line in data]
         return wait_until(found, timeout, f"{subject} to reach {user}; Postfix said:\n{self.postfix.log[-1500:]}")[0]
 
-    def tearDown(self):
-        self.postern.wait_quiet()
+    def setUp(self):
+        self.addCleanup(self.postern.wait_quiet)  # the first is done last, when the test's clients have closed
 
 
 main = unittest.main

@@ -86,6 +86,10 @@ service stats {{
 }}
 service anvil {{
   client_limit = 20000
+  # No waiting after failed log-ins: all clients of a test come from one address.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 {extra}
 """
