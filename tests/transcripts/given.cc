@@ -113,7 +113,8 @@ bool ReadEnum(const Value& value, std::initializer_list<std::pair<std::string_vi
 template <typename Number>
 bool ReadNumber(const Value& value, Number& target) {
   const std::string& digits = value.scalar;
-  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) return false;
+  if (digits.empty() || digits.size() > 18) return false;
+  if (digits.find_first_not_of("0123456789") != std::string::npos) return false;
   target = static_cast<Number>(std::stoull(digits));
   return true;
 }
@@ -140,7 +141,12 @@ bool ReadUsers(const Value& value, Given& given) {
   for (const Value& item : value.list) {
     UserRule rule;
     for (const auto& [key, text] : item.map) {
-      if (key == "match") rule.match = std::regex(text.scalar, std::regex::ECMAScript);
+      // std::regex knows how to refuse only by throwing.
+      try {
+        if (key == "match") rule.match = std::regex(text.scalar, std::regex::ECMAScript);
+      } catch (const std::regex_error&) {
+        return false;
+      }
       if (key == "replace") rule.replace = text.scalar;
     }
     given.options.users.push_back(std::move(rule));

@@ -24,6 +24,9 @@ int HexDigit(char c) {
   return -1;
 }
 
+// Longest text that `\{text*N}` makes.
+constexpr size_t kMaxRepeated = 4 * 1024 * 1024;
+
 // Undoes the escapes of README.md. `ended` is set to false by \c.
 class Unescaper {
  public:
@@ -111,6 +114,7 @@ class Unescaper {
     if (star == std::string::npos) return false;
     const std::string number = inner->substr(star + 1);
     if (number.empty() || number.find_first_not_of("0123456789") != std::string::npos) return false;
+    if (number.size() > 6 || star * std::stoul(number) > kMaxRepeated) return false;
     for (size_t i = std::stoul(number); i > 0; --i) out += inner->substr(0, star);
     return true;
   }
@@ -154,7 +158,7 @@ std::string ReadLine(std::string_view line, Transcript& transcript, int number) 
     step.side = mark[0] == 'C' ? Side::kClient : Side::kServer;
     step.verb = mark[1] == '>' ? Verb::kInput : Verb::kOutput;
     std::string complaint = ReadBytes(line.size() > 3 ? line.substr(3) : "", step);
-    transcript.steps.push_back(std::move(step));
+    if (complaint.empty()) transcript.steps.push_back(std::move(step));
     return complaint;
   }
   std::vector<std::string> words = SplitWords(line);
@@ -173,18 +177,27 @@ std::string ReadLine(std::string_view line, Transcript& transcript, int number) 
 }  // namespace
 
 Transcript ReadTranscript(const std::string& path, Protocol protocol) {
-  Transcript transcript;
-  transcript.path = path;
-  transcript.given = DefaultGiven(protocol);
   std::ifstream file(path);
-  if (!file) transcript.complaint = path + ": can't be read";
+  std::ostringstream text;
+  text << file.rdbuf();
+  Transcript transcript = ParseTranscript(text.str(), protocol, false);
+  if (!file) transcript.complaint = ": can't be read";
+  if (!transcript.complaint.empty()) transcript.complaint = path + transcript.complaint;
+  transcript.path = path;
+  return transcript;
+}
+
+Transcript ParseTranscript(std::string_view text, Protocol protocol, bool lenient) {
+  Transcript transcript;
+  transcript.given = DefaultGiven(protocol);
   int number = 0;
-  for (std::string line; std::getline(file, line);) {
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) {
     ++number;
-    if (line.find_first_not_of(' ') == std::string::npos || line[0] == '#') continue;
+    if (line.find_first_not_of(" \t\r\v\f") == std::string::npos || line[0] == '#') continue;
     const std::string complaint = ReadLine(line, transcript, number);
-    if (complaint.empty()) continue;
-    transcript.complaint = path + ":" + std::to_string(number) + ": " + complaint;
+    if (complaint.empty() || lenient) continue;
+    transcript.complaint = ":" + std::to_string(number) + ": " + complaint;
     break;
   }
   FinishGiven(transcript.given);

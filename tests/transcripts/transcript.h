@@ -42,6 +42,8 @@ struct Transcript {
 };
 
 Transcript ReadTranscript(const std::string& path, Protocol protocol);
+// The same from a text. With `lenient` a line that can't be read is left out (fuzzers).
+Transcript ParseTranscript(std::string_view text, Protocol protocol, bool lenient);
 
 // What a peer sent, in one line that can be read (and written into a transcript).
 std::string Escape(std::string_view bytes);
