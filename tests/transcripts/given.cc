@@ -8,10 +8,15 @@ namespace postern::testing {
 namespace {
 
 // A flow of YAML, as far as a `given` line needs it.
+struct Member;
 struct Value {
   std::string scalar;
   std::vector<Value> list;
-  std::vector<std::pair<std::string, Value>> map;
+  std::vector<Member> map;
+};
+struct Member {
+  std::string key;
+  Value value;
 };
 
 class Reader {
@@ -28,7 +33,7 @@ class Reader {
       if (key.empty() || !Take(':')) return false;
       Value item;
       if (!ReadValue(item)) return false;
-      value.map.emplace_back(std::move(key), std::move(item));
+      value.map.push_back({std::move(key), std::move(item)});
       SkipBlanks();
       Take(',');
     }
@@ -48,7 +53,8 @@ class Reader {
       SkipBlanks();
       if (Take(']')) return true;
       if (at_ == text_.size()) return false;
-      if (!ReadValue(value.list.emplace_back())) return false;
+      const size_t before = at_;
+      if (!ReadValue(value.list.emplace_back()) || at_ == before) return false;
       SkipBlanks();
       Take(',');
     }
