@@ -345,7 +345,7 @@ void ImapFilter::AnswerAttempt(std::string_view words, AuthResult result, std::s
   Enter(State::kCommand);
 }
 
-bool ImapFilter::OnVerdict(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnVerdict(Feed& in, const Line& line, const Answer& answer) {
   const bool accepted = answer.status == Status::kOk;
   switch (state_) {
     case State::kAborting:
@@ -353,7 +353,7 @@ bool ImapFilter::OnVerdict(Feed& in, const Line& line, const Answer& answer) {
       if (accepted) return ServerFault(in.out);
       in.Drop(line.size);
       AnswerAttempt(abort_answer_, AuthResult::kError, "aborted", in.out);
-      return true;
+      return;
     case State::kVerdict:
     case State::kExchange:
     case State::kResponse:
@@ -365,7 +365,7 @@ bool ImapFilter::OnVerdict(Feed& in, const Line& line, const Answer& answer) {
   }
 }
 
-bool ImapFilter::OnAccepted(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnAccepted(Feed& in, const Line& line, const Answer& answer) {
   if (attempt_->aborted || attempt_->has_held || state_ == State::kDeriving) {
     return ServerFault(in.out);
   }
@@ -383,10 +383,9 @@ bool ImapFilter::OnAccepted(Feed& in, const Line& line, const Answer& answer) {
   attempt_.reset();
   speaker_.reset();
   state_ = State::kDone;
-  return false;
 }
 
-bool ImapFilter::OnRefused(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnRefused(Feed& in, const Line& line, const Answer& answer) {
   const bool complete =
       state_ == State::kVerdict || (speaker_ ? speaker_->complete() : attempt_->responded);
   const bool verdict =
@@ -402,12 +401,11 @@ bool ImapFilter::OnRefused(Feed& in, const Line& line, const Answer& answer) {
       in.out.Close(Cause::kTooManyFailures, last + "* BYE Too many failed log-ins\r\n",
                    kRefusalDelay);
       state_ = State::kDone;
-      return false;
+      return;
     }
   }
   PassAnswer(in, line, answer, false);
   Enter(State::kCommand);
-  return true;
 }
 
 }  // namespace postern::imap

@@ -111,7 +111,8 @@ bool ImapFilter::AnswerAlone(Feed& in, const Request& request, Verb verb) {
   if (busy()) return false;
   std::string tag(request.command.tag);
   if (verb == Verb::kLogout) {
-    return End(in.out, Cause::kLogout, "* BYE Logging out\r\n" + tag + " OK LOGOUT completed\r\n");
+    End(in.out, Cause::kLogout, "* BYE Logging out\r\n" + tag + " OK LOGOUT completed\r\n");
+    return false;
   }
   if (verb == Verb::kCapability) {
     in.out.Send(Side::kClient, "* CAPABILITY " + View().Own(info_.probed) + "\r\n");
@@ -129,7 +130,8 @@ bool ImapFilter::OnStartTls(Feed& in, const Request& request) {
   if (in.rest().size() > request.line.size) {
     // Whoever wrote these bytes was not inside TLS, and need not be the client (CVE-2011-0411).
     in.out.Note(StartTlsInjectionEvent{});
-    return End(in.out, Cause::kInjection, {});
+    End(in.out, Cause::kInjection, {});
+    return false;
   }
   const std::string tag(request.command.tag);
   in.Drop(request.line.size);

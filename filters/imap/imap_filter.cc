@@ -63,6 +63,7 @@ void ImapFilter::OnClientBytes(std::string_view input, Actions& out) {
 }
 
 void ImapFilter::OnServerBytes(std::string_view input, Actions& out) {
+  // One line that the client may have waited for at a time: what it sends in answer goes first.
   Feed in(input, out);
   while (ServerStep(in)) {
   }
@@ -156,16 +157,16 @@ bool ImapFilter::FatalNow(Actions& out, ProtocolFault fault) {
   if (fault == ProtocolFault::kLiteral) words = "* BYE Literal not acceptable\r\n";
   if (fault == ProtocolFault::kNul) words = "* BYE NUL in a command\r\n";
   if (fault == ProtocolFault::kBareLf) words = "* BYE CR without LF in a command\r\n";
-  return End(out, Cause::kProtocolError, std::string(words));
+  End(out, Cause::kProtocolError, std::string(words));
+  return false;
 }
 
-bool ImapFilter::End(Actions& out, Cause cause, std::string goodbye) {
+void ImapFilter::End(Actions& out, Cause cause, std::string goodbye) {
   if (attempt_) NoteAuth(AuthResult::kError, "session ended", out);
   attempt_.reset();
   speaker_.reset();
   out.Close(cause, std::move(goodbye));
   state_ = State::kDone;
-  return false;
 }
 
 }  // namespace imap

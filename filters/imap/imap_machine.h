@@ -63,6 +63,19 @@ struct Request {
   Literal literal;
 };
 
+// A log-in that is under way.
+struct Attempt {
+  std::string tag;
+  Mechanism mechanism = Mechanism::kBasic;  // as the client says it
+  std::string user;                         // as the client gave it, as far as it is known
+  std::optional<Login> login;               // what Postern took, spelled for the server
+  bool first_message = true;                // of the client's SASL messages
+  bool responded = false;                   // the server has had one of them
+  bool aborted = false;                     // by the client
+  Secret held;  // initial response that waits for the server's first `+`
+  bool has_held = false;
+};
+
 class ImapFilter final : public Filter {
  public:
   ImapFilter(const FilterOptions& options, const SessionInfo& info)
@@ -102,19 +115,6 @@ class ImapFilter final : public Filter {
     kAborting,      // … or has ended the exchange; what the server says to that is swallowed
     kTlsStarting,
     kDone,  // closed or detached
-  };
-
-  // A log-in that is under way.
-  struct Attempt {
-    std::string tag;
-    Mechanism mechanism = Mechanism::kBasic;  // as the client says it
-    std::string user;                         // as the client gave it, as far as it is known
-    std::optional<Login> login;               // what Postern took, spelled for the server
-    bool first_message = true;                // of the client's SASL messages
-    bool responded = false;                   // the server has had one of them
-    bool aborted = false;                     // by the client
-    Secret held;  // initial response that waits for the server's first `+`
-    bool has_held = false;
   };
 
   void Enter(State state);
@@ -166,28 +166,28 @@ class ImapFilter final : public Filter {
   void AnswerAttempt(std::string_view words, AuthResult result, std::string_view reason,
                      Actions& out);
   void NoteAuth(AuthResult result, std::string_view reason, Actions& out);
-  bool OnVerdict(Feed& in, const Line& line, const Answer& answer);
-  bool OnAccepted(Feed& in, const Line& line, const Answer& answer);
-  bool OnRefused(Feed& in, const Line& line, const Answer& answer);
+  void OnVerdict(Feed& in, const Line& line, const Answer& answer);
+  void OnAccepted(Feed& in, const Line& line, const Answer& answer);
+  void OnRefused(Feed& in, const Line& line, const Answer& answer);
 
   // imap_server.cc
   bool ServerStep(Feed& in);
   bool OnServerLiteral(Feed& in);
-  bool OnGreeting(Feed& in, const Line& line, const Answer& answer);
+  void OnGreeting(Feed& in, const Line& line, const Answer& answer);
   bool OnUntagged(Feed& in, const Line& line, const Answer& answer);
-  bool OnContinuation(Feed& in, const Line& line, const Answer& answer);
-  bool OnTagged(Feed& in, const Line& line, const Answer& answer);
-  bool OnInterrupted(Feed& in, const Line& line, const Answer& answer);
+  void OnContinuation(Feed& in, const Line& line, const Answer& answer);
+  void OnTagged(Feed& in, const Line& line, const Answer& answer);
+  void OnInterrupted(Feed& in, const Line& line, const Answer& answer);
   bool ExpectServerLiteral(std::string_view text, bool swallow, Actions& out);
   std::string ShownToClient(const Line& line, const Answer& answer, bool logged_in);
   void PassAnswer(Feed& in, const Line& line, const Answer& answer, bool logged_in);
   void LearnFrom(const Answer& answer, bool logging_in);
-  bool ServerFault(Actions& out);  // it has broken the protocol
+  void ServerFault(Actions& out);  // it has broken the protocol
 
   // imap_filter.cc: ends.
   bool Fatal(Actions& out, ProtocolFault fault);     // once what is owed has been answered
   bool FatalNow(Actions& out, ProtocolFault fault);  // in the middle of a command
-  bool End(Actions& out, Cause cause, std::string goodbye);
+  void End(Actions& out, Cause cause, std::string goodbye);
 
   const FilterOptions& options_;
   const SessionInfo info_;

@@ -13,7 +13,10 @@ bool ImapFilter::ServerStep(Feed& in) {
   Line line;
   const LineState found = server_lines_.Next(in.rest(), kMaxServerLine, line);
   if (found == LineState::kPartial) return false;
-  if (found != LineState::kWhole) return ServerFault(in.out);
+  if (found != LineState::kWhole) {
+    ServerFault(in.out);
+    return false;
+  }
   server_lines_.Reset();
 
   if (server_continues_) {
@@ -23,18 +26,24 @@ bool ImapFilter::ServerStep(Feed& in) {
     return true;
   }
   const Answer answer = ReadAnswer(line.text);
-  if (state_ == State::kGreeting) return OnGreeting(in, line, answer);
+  if (state_ == State::kGreeting) {
+    OnGreeting(in, line, answer);
+    return false;
+  }
   switch (answer.kind) {
     case Answer::Kind::kUntagged:
       return OnUntagged(in, line, answer);
     case Answer::Kind::kContinuation:
-      return OnContinuation(in, line, answer);
+      OnContinuation(in, line, answer);
+      return false;
     case Answer::Kind::kTagged:
-      return OnTagged(in, line, answer);
+      OnTagged(in, line, answer);
+      return false;
     case Answer::Kind::kBroken:
+      ServerFault(in.out);
       break;
   }
-  return ServerFault(in.out);
+  return false;
 }
 
 bool ImapFilter::OnServerLiteral(Feed& in) {
@@ -48,14 +57,17 @@ bool ImapFilter::OnServerLiteral(Feed& in) {
 bool ImapFilter::ExpectServerLiteral(std::string_view text, bool swallow, Actions& out) {
   Literal literal;
   if (FindLiteral(text, literal) != Tail::kLiteral) return true;
-  if (literal.size == Literal::kHuge) return ServerFault(out);
+  if (literal.size == Literal::kHuge) {
+    ServerFault(out);
+    return false;
+  }
   server_literal_ = literal.size;
   server_continues_ = true;
   server_swallowed_ = swallow;
   return true;
 }
 
-bool ImapFilter::OnGreeting(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnGreeting(Feed& in, const Line& line, const Answer& answer) {
   const bool untagged = answer.kind == Answer::Kind::kUntagged;
   if (untagged && answer.status == Status::kOk) {
     LearnFrom(answer, false);
@@ -65,7 +77,7 @@ bool ImapFilter::OnGreeting(Feed& in, const Line& line, const Answer& answer) {
       PassAnswer(in, line, answer, false);
     }
     Prepare(in.out);
-    return true;
+    return;
   }
   const bool refused = untagged && answer.status == Status::kBye;
   const bool preauth = untagged && answer.status == Status::kPreauth;
@@ -82,7 +94,10 @@ bool ImapFilter::OnGreeting(Feed& in, const Line& line, const Answer& answer) {
 }
 
 bool ImapFilter::OnUntagged(Feed& in, const Line& line, const Answer& answer) {
-  if (answer.status == Status::kPreauth) return ServerFault(in.out);
+  if (answer.status == Status::kPreauth) {
+    ServerFault(in.out);
+    return false;
+  }
   bye_seen_ = bye_seen_ || answer.status == Status::kBye;
   const bool logging_in = WithServer();
   LearnFrom(answer, logging_in);
@@ -105,17 +120,17 @@ bool ImapFilter::OnUntagged(Feed& in, const Line& line, const Answer& answer) {
   return true;
 }
 
-bool ImapFilter::OnContinuation(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnContinuation(Feed& in, const Line& line, const Answer& answer) {
   switch (state_) {
     case State::kLiteralAsked:
       swallow_plus_ ? in.Drop(line.size) : ForwardLine(in, line, Side::kClient);
       Enter(State::kLiteral);
-      return true;
+      return;
     case State::kSending:
       in.Drop(line.size);
       in.out.Send(Side::kServer, outgoing_->Next());
       if (outgoing_->finished()) Enter(State::kCommand);
-      return true;
+      return;
     case State::kExchange:
       if (attempt_->has_held) {
         in.Drop(line.size);
@@ -124,24 +139,24 @@ bool ImapFilter::OnContinuation(Feed& in, const Line& line, const Answer& answer
         attempt_->held.Clear();
         attempt_->has_held = false;
         attempt_->responded = true;
-        return true;
+        return;
       }
       ForwardLine(in, line, Side::kClient);
       Enter(State::kResponse);
-      return true;
+      return;
     case State::kSpeaking:
       in.Drop(line.size);
       Carry(speaker_->OnContinuation(answer.text), in.out);
-      return true;
+      return;
     case State::kAborting:
       in.Drop(line.size);
-      return true;
+      return;
     default:
       return ServerFault(in.out);
   }
 }
 
-bool ImapFilter::OnTagged(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnTagged(Feed& in, const Line& line, const Answer& answer) {
   const std::optional<Verb> verb = owed_.Answered(answer.tag);
   if (!verb) return ServerFault(in.out);
   switch (*verb) {
@@ -151,7 +166,7 @@ bool ImapFilter::OnTagged(Feed& in, const Line& line, const Answer& answer) {
       if (*verb == Verb::kOwnCapability && !server_.known()) server_.GiveUp();
       in.Drop(line.size);
       Prepare(in.out);
-      return state_ != State::kDone;
+      return;
     case Verb::kLogin:
     case Verb::kAuthenticate:
       return OnVerdict(in, line, answer);
@@ -161,12 +176,12 @@ bool ImapFilter::OnTagged(Feed& in, const Line& line, const Answer& answer) {
     default:
       if (state_ != State::kCommand) return OnInterrupted(in, line, answer);
       PassAnswer(in, line, answer, false);
-      return true;
+      return;
   }
 }
 
 // The answer to a command that has not gone out in full.
-bool ImapFilter::OnInterrupted(Feed& in, const Line& line, const Answer& answer) {
+void ImapFilter::OnInterrupted(Feed& in, const Line& line, const Answer& answer) {
   if (attempt_) {
     if (answer.status == Status::kOk) return ServerFault(in.out);
     NoteAuth(AuthResult::kError, "no verdict", in.out);
@@ -183,7 +198,6 @@ bool ImapFilter::OnInterrupted(Feed& in, const Line& line, const Answer& answer)
   } else {
     Enter(State::kCommand);
   }
-  return true;
 }
 
 void ImapFilter::LearnFrom(const Answer& answer, bool logging_in) {
@@ -212,7 +226,7 @@ void ImapFilter::PassAnswer(Feed& in, const Line& line, const Answer& answer, bo
   in.Drop(line.size);
 }
 
-bool ImapFilter::ServerFault(Actions& out) {
+void ImapFilter::ServerFault(Actions& out) {
   out.Note(ProtocolErrorEvent{ProtocolFault::kBackend});
   const bool between_lines = server_literal_ == 0 && !server_continues_;
   return End(out, Cause::kServerFault,
