@@ -15,6 +15,7 @@ Every test is a `harness.Case`, which owns a temporary folder and ends all that 
             self.assertNotIn(b"LOGIN", backend.received)
 """
 
+from . import canned
 from .backend import ScriptedBackend, rules
 from .case import Case, MailSystem, Workshop, main
 from .certs import Authority, Certificate, self_signed
@@ -23,7 +24,7 @@ from .dovecot import Dovecot
 from .legacy import LegacyServer
 from .messages import body_of, message
 from .metrics import Metrics
-from .net import free_port
+from .net import can_connect, free_port
 from .postern import Postern
 from .postfix import Postfix
 from .process import Process, wait_until
@@ -31,6 +32,6 @@ from .programs import refused, run
 
 __all__ = [
     "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Metrics", "Postern",
-    "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "free_port", "main", "message", "refused",
+    "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect", "canned", "free_port", "main", "message", "refused",
     "rules", "run", "self_signed", "trusting", "wait_until",
 ]
