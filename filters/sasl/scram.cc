@@ -95,7 +95,15 @@ class Scram : public ClientMechanism {
   std::string_view failure() const override { return failure_; }
 
  private:
-  enum class State : uint8_t { kStart, kServerFirst, kDeriving, kServerFinal, kProved, kFailed };
+  enum class State : uint8_t {
+    kStart,
+    kServerFirst,
+    kDeriving,
+    kServerFinal,
+    kProved,
+    kDenied,
+    kFailed
+  };
 
   Step SayFirst(std::string_view challenge, Secret& response);
   Step TakeServerFirst(std::string_view message);
@@ -126,6 +134,7 @@ Step Scram::Next(std::string_view challenge, Secret& response) {
       return TakeServerFinal(challenge, response);
     case State::kDeriving:
     case State::kProved:
+    case State::kDenied:
     case State::kFailed:
       break;
   }
@@ -187,9 +196,11 @@ Step Scram::OnDerived(std::unique_ptr<Derivation> work, Secret& response) {
 }
 
 Step Scram::TakeServerFinal(std::string_view message, Secret& response) {
-  if (message.starts_with("e=")) return Fail("the server reports an error");
-  if (!IsProof(message)) return Fail("a wrong server signature");
-  state_ = State::kProved;
+  // The server says why it will say no. The no itself is its verdict and has to be heard; an OK
+  // after this is none.
+  const bool denied = message.starts_with("e=");
+  if (!denied && !IsProof(message)) return Fail("a wrong server signature");
+  state_ = denied ? State::kDenied : State::kProved;
   response.Clear();
   return Step::kRespond;
 }

@@ -1,11 +1,19 @@
 // Fear: a password that stays in memory after the log-in. Looks through heap and stack of this
-// process for what a log-in has left there. (Under a sanitizer the heap is elsewhere, and this sees
-// little.)
+// process for what a log-in has left there.
 #include <fstream>
 #include <sstream>
 
 #include "filters/sasl/unicode.h"
 #include "tests/filters/sasl/steps.h"
+
+// A sanitizer keeps its own heap, and forbids to read all of the stack.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define POSTERN_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define POSTERN_SANITIZED 1
+#endif
+#endif
 
 namespace postern::sasl {
 namespace {
@@ -93,6 +101,9 @@ std::string MakeChallenge(Mechanism mechanism, std::string_view first) {
 }
 
 TEST(Residue, NothingOfALoginStays) {
+#ifdef POSTERN_SANITIZED
+  GTEST_SKIP() << "not under a sanitizer";
+#endif
   for (const Mechanism mechanism :
        {Mechanism::kPlain, Mechanism::kLogin, Mechanism::kCramMd5, Mechanism::kNtlm,
         Mechanism::kScramSha1, Mechanism::kScramSha256}) {

@@ -64,12 +64,21 @@ TEST(Scram, AnOkWithoutTheSignatureIsNoProof) {
 TEST(Scram, AWrongSignatureFails) {
   ExpectFailure(*MakeProven(), "");
   ExpectFailure(*MakeProven(), "v=AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-  ExpectFailure(*MakeProven(), "e=invalid-proof");
   ExpectFailure(*MakeProven(), "x=1,v=rmF9pqV8S7suAoZWja4dJRkFsKQ=");
   const auto scram = MakeProven();
   ExpectFailure(*scram, "v=");
   EXPECT_FALSE(scram->Accept(kServerFinal));
   ExpectFailure(*scram, kServerFinal);
+}
+
+TEST(Scram, HearsTheServersNoToItsEnd) {
+  const auto scram = MakeProven();
+  EXPECT_EQ(Respond(*scram, "e=invalid-proof"), "");
+  EXPECT_FALSE(scram->Accept(""));
+  const auto other = MakeProven();
+  EXPECT_EQ(Respond(*other, "e=invalid-proof"), "");
+  ExpectFailure(*other, kServerFinal);
+  EXPECT_FALSE(other->Accept(kServerFinal));
 }
 
 TEST(Scram, NothingFollowsTheProof) {
