@@ -114,6 +114,11 @@ class Case(unittest.TestCase):
     def certificate(self):
         return self.workshop.certificate
 
+    def serve(self, config):
+        """Postern with a whole configuration in one dict."""
+        config = dict(config)
+        return self.postern(config.pop("listeners"), **config)
+
 
 class MailSystem(unittest.TestCase):
     """Dovecot and Postfix (which delivers to it) with Postern in front of them, started once for all tests of a class:
