@@ -203,9 +203,10 @@ void Session::OnClientTlsUp() {
     filter_->OnTlsUp(info, worker_.actions());
     ApplyAlone();
   }
-  // The ticket stays with the stream until the greeting leaves; only the server's side is flushed
-  // here.
+  // The ticket stays with the stream until the server's greeting leaves. A greeting of our own
+  // (connect: at_login) takes it along now.
   server_.Flush();
+  if (bytes_out_ > 0) client_.Flush();
   if (!over()) ArmForPhase();
 }
 
