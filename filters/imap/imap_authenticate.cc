@@ -47,16 +47,16 @@ bool IsMechanismName(std::string_view name) {
 
 // Whether the log-in may go on; else it has been refused.
 bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
-                        std::string_view name) {
+                        std::string_view name, std::string_view user) {
   const Verdict verdict = options_.policy.Judge(name, channel_);
   const auto refuse = [&](BlockReason reason, std::string_view words, std::string_view why) {
-    in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kBlocked, {}, why});
+    in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kBlocked, std::string(user), why});
     in.out.Note(BlockedEvent{reason, CommandName(ToUpper(request.command.name))});
     Reply(in, request, words);
     return false;
   };
   if (verdict != Verdict::kAllow && options_.observe && !NeverPasses(name)) {
-    in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kObserved, {}, "policy"});
+    in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kObserved, std::string(user), "policy"});
   } else if (verdict == Verdict::kNeedsTls) {
     return refuse(BlockReason::kClear, "NO [PRIVACYREQUIRED] Log in inside TLS", "clear");
   } else if (verdict == Verdict::kNever) {
@@ -73,16 +73,18 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
 bool ImapFilter::OnLogin(Feed& in, const Request& request) {
   if (busy()) return false;
   if (!request.command.has_arguments) return Misread(in, request, request.command.tag);
-  if (!Permit(in, request, Mechanism::kBasic, "BASIC")) return true;
+  const std::string_view arguments = request.command.arguments;
+  const bool literal = arguments.starts_with('{') || arguments.starts_with('~');
+  std::string user;
+  if (literal || !ArgumentReader(arguments).AString(user)) user.clear();
+  user.resize(std::min(user.size(), kMaxUser));
+  if (!Permit(in, request, Mechanism::kBasic, "BASIC", user)) return true;
   attempt_.emplace();
   attempt_->tag.assign(request.command.tag);
   if (options_.TakesLogins()) return Gather(in, request, Verb::kLogin);
 
-  ArgumentReader reader(request.command.arguments);
-  const std::string_view first = request.command.arguments;
-  literal_is_user_ = first.front() == '{' || first.front() == '~';
-  if (!literal_is_user_) reader.AString(attempt_->user);
-  attempt_->user.resize(std::min(attempt_->user.size(), kMaxUser));
+  literal_is_user_ = literal;
+  attempt_->user = std::move(user);
   verb_ = Verb::kLogin;
   owed_.Expect(attempt_->tag, verb_);
   return PassPiece(in, request.line, request.tail, request.literal);
@@ -101,7 +103,7 @@ bool ImapFilter::OnAuthenticate(Feed& in, const Request& request) {
   // These are no mechanisms of SASL.
   if (mechanism == Mechanism::kBasic || mechanism == Mechanism::kApop)
     mechanism = Mechanism::kOther;
-  if (!Permit(in, request, mechanism, name)) return true;
+  if (!Permit(in, request, mechanism, name, {})) return true;
 
   attempt_.emplace();
   attempt_->tag.assign(request.command.tag);

@@ -24,7 +24,7 @@ class ImapFollower final : public Follower {
     return !opaque_ && !lost_ && owed_ == 0 && wait_ == Wait::kNothing && client_.at_start() &&
            literal_left_ == 0 && server_.at_start();
   }
-  bool CanSpeak() const override { return !opaque_ && !lost_ && server_.at_start(); }
+  bool CanSpeak() const override { return !opaque_ && !server_.lost() && server_.at_start(); }
   bool ClientLeft() const override { return left_; }
   Turn turn() const override {
     return owed_ > 0 || wait_ != Wait::kNothing ? Turn::kServer : Turn::kClient;
@@ -65,6 +65,7 @@ size_t ImapFollower::OnClientBytes(char* bytes, size_t size) {
     if (wait_ != Wait::kNothing) return i;
     if (literal_left_ > 0) {
       const uint64_t step = std::min<uint64_t>(literal_left_, size - i);
+      client_.TakeLiteral(bytes + i, static_cast<size_t>(step));
       literal_left_ -= step;
       i += static_cast<size_t>(step);
       continue;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "filters/imap/imap_follower_parts.h"
@@ -16,6 +18,12 @@ bool IsVerbChar(char c) {
 
 bool IsTagChar(char c) { return c > ' ' && c < 0x7f && std::strchr("(){%*\"\\+", c) == nullptr; }
 
+// Names and beginnings of names that a server would believe of a proxy. The third letter tells them
+// apart.
+constexpr std::array<std::string_view, 5> kProxyFields = {
+    "X-ORIGINATING-", "X-CONNECTED-", "X-FORWARD-", "X-SESSION-", "X-PROXY-TTL"};
+constexpr size_t kFieldLetter = 2;
+
 }  // namespace
 
 std::string_view ClientLine::Name(Verb verb) {
@@ -28,6 +36,7 @@ std::string_view ClientLine::Name(Verb verb) {
       return "IDLE";
     case Verb::kLogout:
       return "LOGOUT";
+    case Verb::kId:  // as the beginning of IDLE
     case Verb::kOther:
       break;
   }
@@ -66,6 +75,7 @@ bool ClientLine::TakeTag(char byte) {
 bool ClientLine::TakeVerb(char& byte, bool forbid_compress) {
   if (byte == ' ' && length_ > 0) {
     part_ = Part::kArguments;
+    is_id_ = verb() == Verb::kId;
     return true;
   }
   if (!IsVerbChar(byte)) return false;
@@ -98,8 +108,9 @@ void ClientLine::Match(char& byte, bool forbid_compress) {
   candidate_ = Verb::kOther;
 }
 
-void ClientLine::TakeArgument(char byte) {
+void ClientLine::TakeArgument(char& byte) {
   TakeBrace(byte);
+  if (is_id_) TakeField(byte);
   if (quoted_ && escaped_) {
     escaped_ = false;
   } else if (quoted_ && byte == '\\') {
@@ -108,6 +119,38 @@ void ClientLine::TakeArgument(char byte) {
     quoted_ = !quoted_;
   }
   before_ = byte;
+}
+
+void ClientLine::TakeField(char& byte) {
+  if (byte == '"') {
+    field_matched_ = 0;
+  } else {
+    MatchField(byte);
+  }
+}
+
+void ClientLine::MatchField(char& byte) {
+  if (field_matched_ == kNoField) return;
+  const char letter = Upper(byte);
+  if (field_matched_ == kFieldLetter) {
+    for (field_ = 0; field_ + 1U < kProxyFields.size(); ++field_) {
+      if (kProxyFields[field_][kFieldLetter] == letter) break;
+    }
+  } else if (field_matched_ < kFieldLetter) {
+    field_ = 0;
+  }
+  const std::string_view name = kProxyFields[field_];
+  if (name[field_matched_] != letter) {
+    field_matched_ = kNoField;
+  } else if (++field_matched_ == name.size()) {
+    byte = '_';
+    field_matched_ = kNoField;
+  }
+}
+
+void ClientLine::TakeLiteral(char* bytes, size_t size) {
+  if (!is_id_) return;
+  std::for_each(bytes, bytes + size, [this](char& byte) { MatchField(byte); });
 }
 
 void ClientLine::TakeBrace(char byte) {
@@ -157,6 +200,7 @@ void ClientLine::ContinueBehindLiteral() {
   brace_ = Brace::kNone;
   carriage_return_ = false;
   before_ = ' ';
+  field_matched_ = 0;
 }
 
 void ClientLine::Guard(char* bytes, size_t size) {
@@ -165,13 +209,15 @@ void ClientLine::Guard(char* bytes, size_t size) {
     const char byte = bytes[i];
     if (byte == '\n' || byte == '\r') {
       Restart();
-    } else if (byte == ' ' || byte == '\t' || byte == '"') {
-      if (part_ == Part::kArguments || length_ == 0) continue;
-      part_ = part_ == Part::kTag ? Part::kVerb : Part::kArguments;
-      length_ = 0;
-    } else if (part_ != Part::kArguments) {
+    } else if (part_ == Part::kArguments) {
+      if (is_id_) TakeField(bytes[i]);
+    } else if (byte != ' ' && byte != '\t' && byte != '"') {
       Match(bytes[i], true);
       ++length_;
+    } else if (length_ > 0) {
+      is_id_ = part_ == Part::kVerb && verb() == Verb::kId;
+      part_ = part_ == Part::kTag ? Part::kVerb : Part::kArguments;
+      length_ = 0;
     }
   }
 }

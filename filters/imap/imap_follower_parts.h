@@ -10,11 +10,11 @@
 
 namespace postern::imap {
 
-// A client's command as it passes. Overwrites the last letter of UNAUTHENTICATE, and of COMPRESS
-// where that is forbidden.
+// A client's command as it passes. Overwrites the last letter of UNAUTHENTICATE, of COMPRESS where
+// that is forbidden, and in an ID what makes a field one that only a proxy may say.
 class ClientLine {
  public:
-  enum class Verb : uint8_t { kOther, kUnauthenticate, kCompress, kIdle, kLogout };
+  enum class Verb : uint8_t { kOther, kUnauthenticate, kCompress, kIdle, kLogout, kId };
   enum class End : uint8_t { kPlain, kLiteral, kOdd };
 
   // One byte that is no LF. False where it has no place in a command (nothing is changed then).
@@ -22,13 +22,18 @@ class ClientLine {
   // What the line turns out to be when LF comes next.
   End JudgeEnd() const;
   void Restart() { *this = {}; }
+  // Bytes of a literal.
+  void TakeLiteral(char* bytes, size_t size);
   void ContinueBehindLiteral();
 
   bool at_start() const { return part_ == Part::kTag && length_ == 0; }
   bool has_verb() const {
     return part_ == Part::kArguments || (part_ == Part::kVerb && length_ > 0);
   }
-  Verb verb() const { return matched_ == Name(candidate_).size() ? candidate_ : Verb::kOther; }
+  Verb verb() const {
+    if (candidate_ == Verb::kIdle && matched_ == 2) return Verb::kId;
+    return matched_ == Name(candidate_).size() ? candidate_ : Verb::kOther;
+  }
   bool literal_synchronizing() const { return !plus_; }
   uint64_t literal_size() const { return number_; }
 
@@ -41,11 +46,14 @@ class ClientLine {
   // How far a `{n}` or `{n+}` has come that could end the line.
   enum class Brace : uint8_t { kNone, kNumber, kPlus, kClosed, kOddOpen, kOddClosed };
   static constexpr uint32_t kMaxDigits = 19;  // more might not fit into 64 bits
+  static constexpr uint8_t kNoField = 0xff;
 
   static std::string_view Name(Verb verb);
   bool TakeTag(char byte);
   bool TakeVerb(char& byte, bool forbid_compress);
-  void TakeArgument(char byte);
+  void TakeArgument(char& byte);
+  void TakeField(char& byte);
+  void MatchField(char& byte);
   void Match(char& byte, bool forbid_compress);
   void TakeBrace(char byte);
 
@@ -61,6 +69,9 @@ class ClientLine {
   bool quoted_ = false;
   bool escaped_ = false;
   char before_ = ' ';
+  bool is_id_ = false;                // kArguments: they are those of an ID
+  uint8_t field_ = 0;                 // of ID: which forbidden name this string may begin with
+  uint8_t field_matched_ = kNoField;  // … and how far it does
 };
 
 // The server's stream: where its lines and literals end, and of which kind a line was.

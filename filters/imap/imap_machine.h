@@ -91,6 +91,7 @@ class ImapFilter final : public Filter {
   Phase phase() const override;
   Turn turn() const override;
   bool AtRest() const override;
+  bool ClientLeft() const override { return owed_.leaving(); }
   std::string_view user() const override { return user_; }
   std::unique_ptr<Follower> Detached() override;
 
@@ -150,7 +151,8 @@ class ImapFilter final : public Filter {
   bool OnLogin(Feed& in, const Request& request);
   bool OnAuthenticate(Feed& in, const Request& request);
   bool PassAuthenticate(Feed& in, const Request& request, std::optional<std::string_view> initial);
-  bool Permit(Feed& in, const Request& request, Mechanism mechanism, std::string_view name);
+  bool Permit(Feed& in, const Request& request, Mechanism mechanism, std::string_view name,
+              std::string_view user);
   bool OnResponse(Feed& in);
   bool OnPromptAnswer(Feed& in);
   bool ResponseLine(Feed& in, Line& line);
