@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "conf/load.h"
-#include "proxy/admin_socket.h"
 #include "proxy/privileges.h"
 #include "proxy/program_status.h"
 #include "proxy/version.h"
@@ -101,7 +100,18 @@ bool Program::Begin() {
   LimitConnections(config);
   board_ = std::make_unique<StatusBoard>(shared_->metrics);
   health_ = std::make_unique<HealthChecker>(&loop_, *shared_, *log_, [this] { PublishStatus(); });
-  if (!StartAdmin(config)) return false;
+  if (config.admin.address) {
+    const AdminSocket socket = OpenAdminSocket(*config.admin.address);
+    std::string error = socket.error;
+    if (socket.fd < 0 || !StartAdmin(config, socket, error)) {
+      Print({config.MistakeAt("admin.address", "cannot listen: " + error)});
+      return false;
+    }
+    if (socket.shared) {
+      log_->Write(LogLevel::kWarn, "listening",
+                  {{"warning", "another process has the admin address, too"}});
+    }
+  }
 
   uv_timer_init(&loop_, &clock_);
   clock_.data = this;
@@ -140,20 +150,14 @@ bool Program::OpenSockets(const conf::Config& config, bool unix_ones) {
   return good;
 }
 
-bool Program::StartAdmin(const conf::Config& config) {
-  if (!config.admin.address) return true;
-  const AdminSocket socket = OpenAdminSocket(*config.admin.address);
-  std::string error = socket.error;
-  if (socket.fd >= 0) {
-    AdminSource source;
-    source.metrics = [this] { return shared_->metrics.Scrape(); };
-    source.status_json = [this] { return board_->Json(std::chrono::system_clock::now()); };
-    source.not_ready = [this] { return board_->NotReady(); };
-    admin_ = AdminServer::Start(socket.fd, std::move(source), config.admin.hosts, error);
-  }
-  if (admin_) return true;
-  Print({config.MistakeAt("admin.address", "cannot listen: " + error)});
-  return false;
+bool Program::StartAdmin(const conf::Config& config, const AdminSocket& socket,
+                         std::string& error) {
+  AdminSource source;
+  source.metrics = [this] { return shared_->metrics.Scrape(); };
+  source.status_json = [this] { return board_->Json(std::chrono::system_clock::now()); };
+  source.not_ready = [this] { return board_->NotReady(); };
+  admin_ = AdminServer::Start(socket.fd, std::move(source), config.admin.hosts, error);
+  return admin_ != nullptr;
 }
 
 void Program::StartWorkers() {
@@ -229,6 +233,15 @@ void Program::Reload() {
         {conf::Mistake{conf::Mistake::Severity::kError, config_file_, {}, "listeners", error}});
     return;
   }
+  AdminSocket admin;
+  const bool admin_moves = next->config.admin.address != snapshot_->config.admin.address;
+  if (admin_moves && next->config.admin.address) {
+    admin = OpenAdminSocket(*next->config.admin.address);
+    if (admin.fd < 0) {
+      ReloadFailed({next->config.MistakeAt("admin.address", "cannot listen: " + admin.error)});
+      return;
+    }
+  }
   for (const conf::Mistake& mistake : mistakes) {
     log_->Write(LogLevel::kWarn, "reload", {{"warning", std::string_view(mistake.Text())}});
   }
@@ -264,9 +277,11 @@ void Program::Reload() {
   const conf::Config& config = snapshot_->config;
   log_->Configure(static_cast<LogLevel>(config.log.level),
                   static_cast<LogFormat>(config.log.format));
-  if (config.admin.address != before->config.admin.address) {
+  if (admin_moves) {
     admin_.reset();
-    StartAdmin(config);
+    if (admin.fd >= 0 && !StartAdmin(config, admin, error)) {
+      log_->Write(LogLevel::kError, "reload", {{"error", std::string_view(error)}});
+    }
   } else if (admin_) {
     admin_->SetHosts(config.admin.hosts);
   }

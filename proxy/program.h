@@ -15,6 +15,7 @@
 
 #include "conf/config.h"
 #include "proxy/admin.h"
+#include "proxy/admin_socket.h"
 #include "proxy/health.h"
 #include "proxy/listen_sockets.h"
 #include "proxy/log.h"
@@ -46,7 +47,7 @@ class Program {
 
   bool Begin();
   bool OpenSockets(const conf::Config& config, bool unix_ones);
-  bool StartAdmin(const conf::Config& config);
+  bool StartAdmin(const conf::Config& config, const AdminSocket& socket, std::string& error);
   void StartWorkers();
   void ListenOn(const std::string& address);
   void LogListening(const ListenerRuntime& listener);

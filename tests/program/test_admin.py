@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -170,6 +171,25 @@ class Admin(Case):
         self.assertEqual(status["certificates"][0]["names"][0], "localhost")
         self.assertTrue(status["backends"][0]["up"])
         self.assertGreater(status["backends"][0]["connect_p50"], 0)
+
+    def test_a_reload_moves_it_or_changes_nothing(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            config = {**self.front.config, "admin": {"address": f"127.0.0.1:{taken.getsockname()[1]}"}}
+            self.front.write(json.dumps(config))
+            self.front.send_signal(signal.SIGHUP)
+            event = self.front.wait_event("reload", result="error")
+            self.assertIn("admin.address", event["error"])
+        self.assertEqual(self.status()["reload"]["ok"], False)
+        self.assertIn("admin.address", self.status()["reload"]["error"])
+        port = free_port()
+        self.front.write(json.dumps({**config, "admin": {"address": f"127.0.0.1:{port}"}}))
+        self.front.send_signal(signal.SIGHUP)
+        self.front.wait_event("reload", result="ok")
+        before, self.front.admin = self.front.admin, f"127.0.0.1:{port}"
+        wait_until(lambda: self.front.get("/healthz")[0] == 200, 10, "the new address")
+        self.assertTrue(self.status()["reload"]["ok"])
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection((before.rsplit(":", 1)[0], int(before.rsplit(":", 1)[1])))
 
     def test_unix_socket(self):
         path = self.path("admin.sock")
