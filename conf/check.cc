@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "conf/link.h"
+#include "conf/load.h"
 
 namespace postern::conf {
 namespace {

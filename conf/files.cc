@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -30,10 +29,14 @@ Content ReadWhole(const std::string& file) {
   if (!S_ISREG(status.st_mode)) return {"", "it is no plain file"};
   if (static_cast<size_t>(status.st_size) > kMaxNamedFile) return {"", "it is far too large"};
   errno = 0;
-  std::ifstream stream(file, std::ios::binary);
+  std::ifstream stream;
+  stream.rdbuf()->pubsetbuf(nullptr, 0);  // a key leaves no copy behind in a buffer
+  stream.open(file, std::ios::binary);
   if (!stream) return {"", errno != 0 ? std::strerror(errno) : "it does not open"};
   Content content;
-  content.bytes.assign(std::istreambuf_iterator<char>(stream), {});
+  content.bytes.resize(static_cast<size_t>(status.st_size));
+  stream.read(content.bytes.data(), static_cast<std::streamsize>(content.bytes.size()));
+  content.bytes.resize(static_cast<size_t>(stream.gcount()));
   if (stream.bad()) content.error = "reading it failed";
   return content;
 }

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "conf/load.h"
+
 namespace postern::conf {
 namespace {
 

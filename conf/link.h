@@ -2,17 +2,12 @@
 // backend of each listener. Private to conf/.
 #pragma once
 
-#include <cstddef>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "conf/schema.h"
 
 namespace postern::conf {
-
-// Listener::backend while none was found; never in a Config that is handed out.
-inline constexpr size_t kNoBackend = std::numeric_limits<size_t>::max();
 
 // Gives the listeners without a name protocol-port or protocol-file, made longer where that is
 // taken; complains about names written twice.

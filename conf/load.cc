@@ -127,9 +127,8 @@ LoadResult LoadFromString(std::string_view text, const std::string& file, bool l
     WarnOfWeakness(config, report);
     if (look_at_files) CheckFiles(config, report);
   }
-  const bool good = !report.has_errors();
+  (report.has_errors() ? result.draft : result.config) = std::move(config);
   result.mistakes = report.Take();
-  if (good) result.config = std::move(config);
   return result;
 }
 

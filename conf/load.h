@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +15,16 @@ namespace postern::conf {
 
 struct LoadResult {
   std::optional<Config> config;   // only where no mistake is an error
+  std::optional<Config> draft;    // only where one is: what could be read, good for nothing but to
+                                  // look for more mistakes in it. Values that are wrong have their
+                                  // defaults, and a listener may have no backend (kNoBackend)
   std::vector<Mistake> mistakes;  // errors and warnings, by their place in the file
 
   bool ok() const { return config.has_value(); }
 };
+
+// Listener::backend of a draft where none was found.
+inline constexpr size_t kNoBackend = std::numeric_limits<size_t>::max();
 
 inline constexpr size_t kMaxFileSize = 1024 * 1024;  // bytes of a configuration
 inline constexpr size_t kMaxDepth = 16;              // of collections within collections

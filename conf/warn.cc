@@ -3,8 +3,9 @@
 #include <string>
 
 #include "conf/check.h"
-#include "conf/link.h"
+#include "conf/load.h"
 #include "conf/mechanisms.h"
+#include "conf/reader.h"
 
 namespace postern::conf {
 namespace {

@@ -45,8 +45,12 @@ std::shared_ptr<const Snapshot> LoadAndJudge(const std::string& file, Shared& sh
                                              std::vector<conf::Mistake>& mistakes) {
   conf::LoadResult loaded = conf::Load(file);
   mistakes = std::move(loaded.mistakes);
-  if (!loaded.config) return nullptr;
-  auto snapshot = MakeSnapshot(std::move(*loaded.config), shared, previous, mistakes);
+  std::shared_ptr<const Snapshot> snapshot;
+  if (loaded.config) {
+    snapshot = MakeSnapshot(std::move(*loaded.config), shared, previous, mistakes);
+  } else if (loaded.draft) {
+    FindMoreMistakes(*loaded.draft, mistakes);
+  }
   std::stable_sort(mistakes.begin(), mistakes.end(),
                    [](const conf::Mistake& a, const conf::Mistake& b) { return a.at < b.at; });
   return snapshot;

@@ -140,4 +140,24 @@ std::shared_ptr<const Snapshot> MakeSnapshot(conf::Config config, Shared& shared
   return snapshot;
 }
 
+void FindMoreMistakes(const conf::Config& draft, std::vector<conf::Mistake>& mistakes) {
+  std::set<std::string> told;
+  for (const conf::Mistake& mistake : mistakes) {
+    if (mistake.severity == conf::Mistake::Severity::kError) told.insert(mistake.path);
+  }
+  std::vector<conf::Mistake> more;
+  for (const conf::Listener& listener : draft.listeners) {
+    TicketKeys unused;
+    if (listener.tls.mode != conf::TlsMode::kNone) {
+      ServerTls::Make(draft, listener, unused, more);
+    }
+  }
+  for (const conf::Backend& backend : draft.backends) {
+    if (backend.tls != conf::TlsMode::kNone) MakeClientContext(draft, backend, more);
+  }
+  std::erase_if(more, [&](const conf::Mistake& mistake) { return told.contains(mistake.path); });
+  mistakes.insert(mistakes.end(), more.begin(), more.end());
+  DropRepeated(mistakes);
+}
+
 }  // namespace postern

@@ -69,4 +69,8 @@ std::shared_ptr<const Snapshot> MakeSnapshot(conf::Config config, Shared& shared
                                              const Snapshot* previous,
                                              std::vector<conf::Mistake>& mistakes);
 
+// What else is wrong with a configuration that has mistakes already: what the TLS library says of
+// its certificates, keys, ciphers and groups. Places that were complained about get no second word.
+void FindMoreMistakes(const conf::Config& draft, std::vector<conf::Mistake>& mistakes);
+
 }  // namespace postern
