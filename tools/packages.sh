@@ -8,7 +8,7 @@ declare -A packages=(
   [test]="clang libclang-rt-dev python3 openssl curl dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix swaks
     libnet-ssleay-perl isync msmtp fetchmail"
   [bench]="python3 nginx libnginx-mod-mail libnginx-mod-stream haproxy stunnel4 hitch dovecot-imapd dovecot-pop3d
-    dovecot-submissiond"
+    openssl strace"
   [lint]="clang-format clang-tidy"
 )
 
