@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "proxy/log_format.h"
@@ -23,6 +24,10 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLastWrites{1};
 constexpr int kPollMillis = 100;
+// Lines that come within this time leave together: under load the worker need not wake this thread
+// for each, and one system call writes many.
+constexpr std::chrono::milliseconds kGather{5};
+constexpr size_t kMostGathered = 64 * 1024;
 
 // Writes whole lines to a descriptor, on the log's thread alone. It waits for as long as the other
 // end of a pipe sleeps, but no longer than kLastWrites once the program wants to end.
@@ -34,6 +39,8 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   void Stop() { stop_at_.store((steady_clock::now() + kLastWrites).time_since_epoch().count()); }
   // Before the first line: who knows how many lines were pushed out of the queue.
   void Watch(spdlog::details::thread_pool* pool) { pool_ = pool; }
+  // After the log's thread has ended: what it had gathered.
+  void Finish() { WriteGathered(); }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -41,14 +48,26 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
     if (lost > reported_lost_) {
       LogField field{"lines", static_cast<uint64_t>(lost - reported_lost_)};
       reported_lost_ = lost;
-      WriteLine(
+      AddLine(
           FormatLogLine(format_, LogTime::clock::now(), LogLevel::kError, "log_lost", &field, 1));
     }
-    WriteLine(std::string(message.payload.data(), message.payload.size()));
+    AddLine({message.payload.data(), message.payload.size()});
+    if (MoreIsWaiting()) return;
+    if (!Stopping()) std::this_thread::sleep_for(kGather);
+    if (!MoreIsWaiting()) WriteGathered();
   }
   void flush_() override {}
 
  private:
+  bool Stopping() const { return stop_at_.load() != 0; }
+  bool MoreIsWaiting() const {
+    return !Stopping() && gathered_.size() < kMostGathered && pool_->queue_size() > 0;
+  }
+  void AddLine(std::string_view line) {
+    gathered_ += line;
+    gathered_ += '\n';
+  }
+
   bool WaitUntilWritable() const {
     while (true) {
       auto stop_at = stop_at_.load();
@@ -61,18 +80,18 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   }
 
   // A pipe that polls writable takes PIPE_BUF bytes without blocking, so no write is larger.
-  void WriteLine(std::string line) const {
-    line += '\n';
-    std::string_view rest = line;
+  void WriteGathered() {
+    std::string_view rest = gathered_;
     while (!rest.empty()) {
-      if (!WaitUntilWritable()) return;
+      if (!WaitUntilWritable()) break;
       ssize_t written = write(fd_, rest.data(), std::min<size_t>(rest.size(), PIPE_BUF));
       if (written > 0) {
         rest.remove_prefix(static_cast<size_t>(written));
       } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
-        return;
+        break;
       }
     }
+    gathered_.clear();
   }
 
   const int fd_;
@@ -80,6 +99,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   std::atomic<steady_clock::rep> stop_at_{0};
   spdlog::details::thread_pool* pool_ = nullptr;
   size_t reported_lost_ = 0;
+  std::string gathered_;
 };
 
 }  // namespace
@@ -108,6 +128,7 @@ Log::~Log() {
   state_->sink->Stop();
   state_->logger.reset();
   state_->pool.reset();
+  state_->sink->Finish();
 }
 
 void Log::Configure(LogLevel level, LogFormat format) {

@@ -217,9 +217,11 @@ void Session::BeginFilter(Channel channel, const TlsInfo* tls) {
   info.client_address = client_text_;
   info.client_port = client_port_;
   info.client_is_ipv6 = client_text_.find(':') != std::string::npos;
-  const sockaddr_storage local = LocalAddress(client_.fd());
-  info.local_address = AddressText(local);
-  info.local_port = AddressPort(local);
+  if (listener_.options.forward_client != ForwardClient::kNone) {
+    const sockaddr_storage local = LocalAddress(client_.fd());
+    info.local_address = AddressText(local);
+    info.local_port = AddressPort(local);
+  }
   info.server_name = listener_.options.hostname;
   info.probed = listener_.backend->probed();
   RAND_bytes(info.seed.data(), info.seed.size());
@@ -468,7 +470,12 @@ void Session::SayLastWords() {
     client_.Write(goodbye_);
     goodbye_.clear();
   }
-  client_.ShutdownWrites();
+  // Where nobody waits for the client, closing says as much as a FIN in front of it.
+  if (linger_) {
+    client_.ShutdownWrites();
+  } else {
+    client_.EndTls();
+  }
   if (client_.drained()) OnLastWordsOut();
 }
 

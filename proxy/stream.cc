@@ -175,7 +175,7 @@ void Stream::ReportEnd(StreamEnd end) {
 }
 
 void Stream::Write(std::string_view bytes, bool secret) {
-  if (state_ != State::kOpen || shutdown_wanted_) return;
+  if (state_ != State::kOpen || ended_) return;
   secret_out_ = secret_out_ || secret;
   // Large pieces in the clear go to the socket from where they stand.
   if (!tls_ && bytes.size() >= Scratch::kPiece / 8 && queued() == 0) {
@@ -293,16 +293,21 @@ void Stream::OnWritten(uv_write_t* request, int status) {
   }
 }
 
+void Stream::EndTls() {
+  if (state_ != State::kOpen || ended_) return;
+  ended_ = true;
+  if (tls_up()) {
+    bio_.Direct(out_);
+    tls_->Shutdown();
+  }
+  Flush();
+  above_mark_ = queued() > 0;  // OnDrained is to be called when all has left
+}
+
 void Stream::ShutdownWrites() {
   if (state_ != State::kOpen || shutdown_done_) return;
-  if (!shutdown_wanted_) {
-    shutdown_wanted_ = true;
-    if (tls_up()) {
-      bio_.Direct(out_);
-      tls_->Shutdown();
-    }
-    Flush();
-  }
+  EndTls();
+  shutdown_wanted_ = true;
   if (queued() > 0) {  // OnWritten comes back here
     above_mark_ = true;
     return;
@@ -325,7 +330,8 @@ void Stream::OnClose(uv_handle_t* handle) {
   self->tls_.reset();
   self->queue_.reset();
   self->connecting_.reset();
-  self->shutdown_wanted_ = self->shutdown_done_ = self->above_mark_ = self->secret_out_ = false;
+  self->ended_ = self->shutdown_wanted_ = self->shutdown_done_ = self->above_mark_ =
+      self->secret_out_ = false;
   self->owner_.OnClosed(*self);
 }
 

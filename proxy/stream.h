@@ -78,7 +78,9 @@ class Stream {
   void Flush();
   // Keeps what was gathered for the next Flush (a session ticket waits for the greeting).
   void Stash();
-  // close_notify and FIN once everything has left; the other direction stays open.
+  // Sends what was gathered, and close_notify. Nothing is written after it.
+  void EndTls();
+  // EndTls, and FIN once everything has left; the other direction stays open.
   void ShutdownWrites();
   // Closes the handle; OnClosed follows. Whatever is queued is lost.
   void Close();
@@ -141,6 +143,7 @@ class Stream {
   State state_ = State::kNone;
   uint8_t blocks_ = kNotOpen;
   bool reading_ = false;
+  bool ended_ = false;
   bool shutdown_wanted_ = false;
   bool shutdown_done_ = false;
   bool above_mark_ = false;

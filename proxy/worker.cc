@@ -86,6 +86,7 @@ void Worker::Tick() {
 }
 
 void Worker::Sweep() {
+  ++turn_;
   for (Session* session : std::exchange(doomed_, {})) sessions_.erase(session);
   if (!stopping_ || !sessions_.empty()) return;
   CloseHandle(reinterpret_cast<uv_handle_t*>(&wake_));
@@ -110,7 +111,7 @@ void Worker::Listen(const std::string& address, int fd) {
   acceptor->poll.data = acceptor.get();
   uv_poll_start(&acceptor->poll, UV_READABLE, [](uv_poll_t* h, int, int) {
     auto* self = static_cast<Acceptor*>(h->data);
-    self->worker->AcceptFrom(*self, kAcceptsAtOnce);
+    self->worker->OnAcceptable(*self);
   });
   acceptors_.push_back(std::move(acceptor));
 }
@@ -133,6 +134,15 @@ void Worker::Unlisten(int fd, std::function<void()> done) {
     std::erase_if(all, [self](const auto& a) { return a.get() == self; });
     closed();
   });
+}
+
+// One client is the rule, and asking for a second costs a system call; where one turn of the loop
+// after the other finds somebody waiting, more are taken at once.
+void Worker::OnAcceptable(Acceptor& acceptor) {
+  acceptor.burst =
+      acceptor.woken_at + 1 == turn_ ? std::min(acceptor.burst * 2, kAcceptsAtOnce) : 1;
+  acceptor.woken_at = turn_;
+  AcceptFrom(acceptor, acceptor.burst);
 }
 
 // True where there may be more.

@@ -83,6 +83,8 @@ class Worker {
     uv_poll_t poll{};
     std::function<void()> closed;
     bool resting = false;
+    size_t burst = 1;       // how many to accept at the next wake-up
+    uint64_t woken_at = 0;  // the turn of the loop of the last one
   };
 
   void Run();
@@ -90,6 +92,7 @@ class Worker {
   void Tick();
   void TickDrain();
   void Sweep();
+  void OnAcceptable(Acceptor& acceptor);
   bool AcceptFrom(Acceptor& acceptor, size_t most);
   void Rest(Acceptor& acceptor, int error);
   void Begin(const Acceptor& acceptor, int fd, const sockaddr_storage& client);
@@ -110,6 +113,7 @@ class Worker {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::vector<Session*> doomed_;
+  uint64_t turn_ = 0;           // of the loop
   uint64_t tick_due_ = 0;       // ns
   uint64_t drain_started_ = 0;  // ms; 0: none under way
   uint64_t drain_ends_ = 0;     // ms
