@@ -43,9 +43,16 @@ std::string_view TrimEnd(std::string_view text) {
   return text;
 }
 
-// An initial response: `=` stands for an empty one (RFC 5034, 4).
+// An initial response: `=` stands for an empty one (RFC 5034, 4). Wipe what comes back.
 std::optional<std::string> DecodeInitial(std::string_view text) {
   return text == "=" ? std::string() : Base64Decode(text);
+}
+
+// Of a response that passes: what it says is nobody's business here.
+bool IsBase64(std::string_view text) {
+  auto message = Base64Decode(text);
+  if (message) Wipe(*message);
+  return message.has_value();
 }
 
 }  // namespace
@@ -167,7 +174,7 @@ std::optional<bool> Dialogue::Refuse(const Line& line, std::string_view verb,
 // ---------------------------------------------------------------- passed through
 
 bool Dialogue::PassAuth(const Line& line, std::string_view initial, Actions& out) {
-  if (!initial.empty() && !DecodeInitial(initial)) {
+  if (!initial.empty() && initial != "=" && !IsBase64(initial)) {
     out.Drop(line.size);
     RefuseBase64(out);
     return true;
@@ -230,7 +237,7 @@ void Dialogue::TakeResponse(const Line& line, Actions& out) {
 void Dialogue::TakePassedResponse(const Line& line, Actions& out) {
   if (line.text == "*") {
     aborted_ = true;
-  } else if (!Base64Decode(line.text)) {
+  } else if (!IsBase64(line.text)) {
     out.Drop(line.size);
     return RefuseBase64(out);
   } else {

@@ -301,7 +301,7 @@ bool Dialogue::Blocked(const Line& line, BlockReason reason, std::string_view ve
                        std::string_view text, Actions& out) {
   if (queue_.full()) return false;
   out.Drop(line.size);
-  out.Note(BlockedEvent{reason, CommandName(verb)});
+  out.Note(BlockedEvent{reason, CommandName(ToUpper(verb))});
   return Reply(text, out);
 }
 
