@@ -63,9 +63,10 @@ std::vector<Mistake> Report::Take() {
                    [](const Mistake& a, const Mistake& b) { return a.at < b.at; });
   std::vector<Mistake> kept;
   for (Mistake& mistake : mistakes_) {
-    const bool known = std::any_of(kept.rbegin(), kept.rend(), [&](const Mistake& other) {
-      return other.at == mistake.at && other.Text() == mistake.Text();
-    });
+    // The same line has the same place, so it is among the last ones.
+    auto same = kept.rbegin();
+    while (same != kept.rend() && same->at == mistake.at && same->Text() != mistake.Text()) ++same;
+    const bool known = same != kept.rend() && same->at == mistake.at;
     if (!known) kept.push_back(std::move(mistake));
   }
   mistakes_.clear();

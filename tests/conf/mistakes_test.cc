@@ -171,6 +171,21 @@ TEST(Mistakes, PublishNoSecrets) {
   }
 }
 
+TEST(Mistakes, OfAGeneralKeyComeOnceForAllListeners) {
+  EXPECT_THAT(Lines(R"(tls: { certificates: [ { chain: c.pem, key: k.pem } ], max_version: "1.1" }
+listeners:
+  - { protocol: imap, address: ":1", backend: "127.0.0.1:9" }
+  - { protocol: imap, address: ":2", backend: "127.0.0.1:9" }
+)"),
+              ElementsAre(HasSubstr("min_version 1.2 is above max_version 1.1")));
+}
+
+TEST(Mistakes, OfATextFullOfThemComeInTime) {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "k" + std::to_string(i) + ": x\n";
+  EXPECT_EQ(Lines(text).size(), 20'001u);
+}
+
 TEST(Mistakes, NoLineIsTwoLines) {
   for (const std::string& line : Lines(OneListener(
            "imap", "", "\"a\\nb\": 1\nlog: { level: \"a\\nb\", format: \"\\e[1m\" }\n"))) {
