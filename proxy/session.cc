@@ -320,6 +320,7 @@ ServerCounters& Session::server_counters() const {
 
 void Session::ArmStage(std::chrono::milliseconds wait) {
   worker_.timers().Arm(stage_timer_, wait, worker_.now());
+  last_wait_ = wait;
   last_armed_ = worker_.now();
 }
 
@@ -345,11 +346,13 @@ void Session::ArmForPhase() {
   } else if (stage_ != Stage::kDetached) {
     return;
   }
-  if (stage_timer_.armed() && last_event_ - last_armed_ < kRearmAfter &&
+  const std::chrono::milliseconds wait =
+      turn() == Turn::kClient ? timeouts.idle : timeouts.backend_answer();
+  if (stage_timer_.armed() && wait == last_wait_ && last_event_ - last_armed_ < kRearmAfter &&
       last_event_ != last_armed_) {
     return;
   }
-  ArmStage(turn() == Turn::kClient ? timeouts.idle : timeouts.backend_answer());
+  ArmStage(wait);
 }
 
 void Session::OnLoginTimeout() {

@@ -159,8 +159,9 @@ class Session final : public Stream::Owner {
   uint64_t started_ = 0;     // ms of the loop's clock
   uint64_t last_event_ = 0;  // ms
   uint64_t last_armed_ = 0;  // ms
-  uint64_t spread_ = 0;      // random: when in the second half of a drain
-  uint64_t bytes_in_ = 0;    // from the client, inside TLS
+  std::chrono::milliseconds last_wait_{0};
+  uint64_t spread_ = 0;    // random: when in the second half of a drain
+  uint64_t bytes_in_ = 0;  // from the client, inside TLS
   uint64_t bytes_out_ = 0;
   std::optional<AddressKey> key_;
   std::string client_text_;

@@ -118,6 +118,15 @@ class Limits(Case):
             self.assertRegex(client.line(), b"^250")
             self.assertRegex(client.rest(), b"^421 4.4.2")
 
+    def test_idle_right_after_the_greeting(self):
+        # The greeting's timer had just been armed: its time must not stand for the idle time.
+        postern = self.start(timeouts={"idle": "1s"}, protocol="smtp", script=rules(b"220 hello\r\n", {}))
+        with LineClient(postern.port("l")) as client:
+            client.line()
+            started = time.monotonic()
+            self.assertRegex(client.rest(), b"^421 4.4.2")
+            self.assertLess(time.monotonic() - started, 4)
+
     def test_backend_that_does_not_greet(self):
         postern = self.start(timeouts={"backend_greeting": "1s"}, script=lambda c: c.drain())
         with LineClient(postern.port("l")) as client:
