@@ -70,9 +70,10 @@ scache unix - - n - 1 scache
 
 class Postfix(Process):
     """`deliver_to`: a Dovecot, which stores mail for NAME@example.test as NAME's, and knows the users; without one mail
-    is thrown away. `verbose`: every received line is in the log. `settings` are main.cf's."""
+    is thrown away. `verbose`: every received line is in the log. `settings` are main.cf's. `cyrus_sasl`: the text of
+    Cyrus SASL's smtpd.conf, by which users then log in."""
 
-    def __init__(self, folder, deliver_to=None, verbose=False, settings=None):
+    def __init__(self, folder, deliver_to=None, verbose=False, settings=None, cyrus_sasl=None):
         self.folder = os.path.join(folder, f"postfix{len(glob.glob(folder + '/postfix*'))}")
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -87,6 +88,13 @@ class Postfix(Process):
             main["lmtp_destination_recipient_limit"] = "1"
         else:
             main["virtual_transport"] = "discard:"
+        if cyrus_sasl:
+            # The distribution's Postfix looks for it here, whatever cyrus_sasl_config_path says.
+            os.mkdir(os.path.join(self.folder, "sasl"))
+            with open(os.path.join(self.folder, "sasl/smtpd.conf"), "w") as file:
+                file.write(cyrus_sasl)
+            main |= {"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "cyrus", "smtpd_sasl_path": "smtpd",
+                     "smtpd_sasl_security_options": "noanonymous"}
         main |= settings or {}
         with open(os.path.join(self.folder, "main.cf"), "w") as file:
             file.writelines(f"{key} = {value}\n" for key, value in main.items())
