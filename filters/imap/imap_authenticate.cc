@@ -183,7 +183,7 @@ bool ImapFilter::OnResponse(Feed& in) {
     in.out.Note(ProtocolErrorEvent{ProtocolFault::kUnexpected});
     in.out.Send(Side::kServer, "*\r\n");
     abort_answer_ = "BAD Invalid base64";
-    abort_result_ = AuthResult::kError;
+    abort_reason_ = "bad base64";
     Enter(State::kAborting);
     return true;
   }
@@ -328,6 +328,7 @@ void ImapFilter::Carry(ServerLogin::Do what, Actions& out) {
   }
   out.Send(Side::kServer, "*\r\n");
   abort_answer_ = "NO [AUTHENTICATIONFAILED] The server could not be authenticated";
+  abort_reason_ = "server not authenticated";
   Enter(State::kAborting);
 }
 
@@ -354,7 +355,7 @@ void ImapFilter::OnVerdict(Feed& in, const Line& line, const Answer& answer) {
       // A server that says yes to the end of an exchange holds an open log-in.
       if (accepted) return ServerFault(in.out);
       in.Drop(line.size);
-      AnswerAttempt(abort_answer_, AuthResult::kError, "aborted", in.out);
+      AnswerAttempt(abort_answer_, AuthResult::kError, abort_reason_, in.out);
       return;
     case State::kVerdict:
     case State::kExchange:

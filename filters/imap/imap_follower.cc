@@ -24,7 +24,10 @@ class ImapFollower final : public Follower {
     return !opaque_ && !lost_ && owed_ == 0 && wait_ == Wait::kNothing && client_.at_start() &&
            literal_left_ == 0 && server_.at_start();
   }
-  bool CanSpeak() const override { return !opaque_ && !server_.lost() && server_.at_start(); }
+  // A server that has said BYE has said the last words itself.
+  bool CanSpeak() const override {
+    return !opaque_ && !server_.lost() && !server_.said_bye() && server_.at_start();
+  }
   bool ClientLeft() const override { return left_; }
   Turn turn() const override {
     return owed_ > 0 || wait_ != Wait::kNothing ? Turn::kServer : Turn::kClient;

@@ -85,6 +85,7 @@ class ServerStream {
 
   bool at_start() const { return part_ == Part::kHead && head_size_ == 0; }
   bool lost() const { return lost_; }
+  bool said_bye() const { return said_bye_; }
   bool showed_unauthenticate() const { return showed_unauthenticate_; }
   bool showed_literal_plus() const { return showed_literal_plus_; }
 
@@ -119,6 +120,7 @@ class ServerStream {
   uint8_t tail_size_ = 0;
   bool continues_ = false;  // the line goes on behind a literal
   bool lost_ = false;
+  bool said_bye_ = false;
   bool showed_unauthenticate_ = false;
   bool showed_literal_plus_ = false;
   std::array<char, kHeadSize> head_{};

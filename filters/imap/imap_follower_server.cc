@@ -93,6 +93,7 @@ void ServerStream::JudgeHead() {
   while (!word.empty() && (word.back() == ' ' || word.back() == '\r')) word.remove_suffix(1);
   if (IsStatus(word)) {
     part_ = Part::kText;
+    said_bye_ = said_bye_ || EqualsIgnoreCase(word, "BYE");
   } else if (EqualsIgnoreCase(word, "CAPABILITY") && head.back() == ' ') {
     part_ = Part::kCapabilities;
     word_hash_ = kHashStart;

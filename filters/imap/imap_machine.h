@@ -219,7 +219,7 @@ class ImapFilter final : public Filter {
   std::optional<Attempt> attempt_;
   std::optional<ServerLogin> speaker_;
   std::string_view abort_answer_;  // kAborting: what the client is told
-  AuthResult abort_result_ = AuthResult::kError;
+  std::string_view abort_reason_;  // … and the log
   uint32_t logins_ = 0;
   int failures_ = 0;
   std::string user_;
