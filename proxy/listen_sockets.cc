@@ -86,6 +86,7 @@ ListenSocket& ListenSocket::operator=(ListenSocket&& other) noexcept {
   fds_ = std::exchange(other.fds_, {});
   group_ = other.group_;
   inode_ = std::exchange(other.inode_, 0);
+  left_to_others_ = std::exchange(other.left_to_others_, false);
   return *this;
 }
 
@@ -137,7 +138,7 @@ bool ListenSocket::OpenTcp(size_t count, std::string& error) {
       fds_.pop_back();
     }
     if (no_family) continue;
-    Forget();
+    Close();
     return false;
   }
   return !fds_.empty();
@@ -179,18 +180,16 @@ void ListenSocket::SteerAway() const {
 }
 
 void ListenSocket::Close() {
-  if (inode_ != 0 && InodeOf(address_.path) == inode_) unlink(address_.path.c_str());
-  Forget();
-}
-
-void ListenSocket::Forget() {
-  inode_ = 0;
-  // When the first one leaves, the last of the group takes its place: one of the other process's,
+  const bool mine = !left_to_others_;
+  if (mine && inode_ != 0 && InodeOf(address_.path) == inode_) unlink(address_.path.c_str());
+  // When the first one leaves, the last of its group takes its place: one of another process's,
   // where there are any.
   for (size_t i = 0; i < fds_.size(); ++i) {
     close(fds_[i]);
-    if (!address_.is_unix() && i % group_ == 0 && group_ > 1) Steer(fds_[i + 1], 0);
+    if (mine && !address_.is_unix() && i % group_ == 0 && group_ > 1) Steer(fds_[i + 1], 0);
   }
+  inode_ = 0;
+  left_to_others_ = false;
   fds_.clear();
 }
 

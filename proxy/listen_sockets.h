@@ -37,8 +37,8 @@ class ListenSocket {
   void SteerAway() const;
   // Closes them; a Unix socket's name goes too where it is still ours.
   void Close();
-  // Closes without touching the name in the file system (it was handed over).
-  void Forget();
+  // Others have these sockets, too: closing them here takes neither their name nor their clients.
+  void LeaveToOthers() { left_to_others_ = true; }
 
  private:
   bool OpenUnix(std::string& error);
@@ -48,6 +48,7 @@ class ListenSocket {
   std::vector<int> fds_;
   size_t group_ = 1;  // how many of them share one address (a host name may stand for several)
   ino_t inode_ = 0;   // of a Unix socket's name
+  bool left_to_others_ = false;
 };
 
 }  // namespace postern

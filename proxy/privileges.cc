@@ -43,7 +43,9 @@ uint64_t RaiseDescriptorLimit() {
 void LockDown() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their reports need it
   prctl(PR_SET_DUMPABLE, 0);
+#endif
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 

@@ -13,6 +13,7 @@
 #include "conf/load.h"
 #include "proxy/privileges.h"
 #include "proxy/program_status.h"
+#include "proxy/sandbox.h"
 #include "proxy/version.h"
 
 namespace postern {
@@ -95,12 +96,18 @@ bool Program::Begin() {
   }
   LockDown();
   if (!OpenSockets(config, false)) return false;
+  manager_.DropUnused();
+  std::string no_sandbox;
+  const bool sandboxed = EnterSandbox(no_sandbox);
   log_ = std::make_unique<Log>(static_cast<LogLevel>(config.log.level),
                                static_cast<LogFormat>(config.log.format));
   log_->Write(LogLevel::kInfo, "start",
               {{"version", Version()},
                {"config", std::string_view(config_file_)},
                {"workers", static_cast<uint64_t>(workers)}});
+  if (!sandboxed) {
+    log_->Write(LogLevel::kWarn, "sandbox", {{"warning", std::string_view(no_sandbox)}});
+  }
   LimitConnections(config);
   board_ = std::make_unique<StatusBoard>(shared_->metrics);
   health_ = std::make_unique<HealthChecker>(&loop_, *shared_, *log_, [this] { PublishStatus(); });
@@ -135,6 +142,9 @@ bool Program::Begin() {
   WatchFiles();
   PublishMetrics();
   PublishStatus();
+  for (const auto& [address, socket] : sockets_) manager_.Keep(address, socket.fds());
+  beats_.resize(workers_.size());
+  manager_.Ready();
   return true;
 }
 
@@ -144,7 +154,9 @@ bool Program::OpenSockets(const conf::Config& config, bool unix_ones) {
     if (listener.address.is_unix() != unix_ones) continue;
     std::string error;
     ListenSocket socket;
-    if (!ListenSocket::Open(listener.address, shared_->metrics.workers(), socket, error)) {
+    if (std::vector<int> kept = manager_.TakeKept(listener.address.Text()); !kept.empty()) {
+      socket = ListenSocket::Adopt(listener.address, std::move(kept));
+    } else if (!ListenSocket::Open(listener.address, shared_->metrics.workers(), socket, error)) {
       Print({config.MistakeAt(listener.path + ".address", "cannot listen: " + error)});
       good = false;
       continue;
@@ -193,7 +205,10 @@ void Program::LogListening(const ListenerRuntime& listener) {
 
 void Program::OnSignal(int signal) {
   if (signal == SIGHUP) {
-    if (drain_ends_ == 0) Reload();
+    if (drain_ends_ != 0) return;
+    manager_.Reloading();
+    Reload();
+    manager_.Ready();
     return;
   }
   if (drain_ends_ == 0 && !stopping_) {
@@ -209,6 +224,19 @@ void Program::Tick() {
   health_->Tick();
   if (ticks_ % kTicksASecond == 0) TickSecond();
   if (drain_ends_ != 0) TickDrain();
+  FeedWatchdog();
+}
+
+// Only while every worker's loop turns: a hung one is a reason to be restarted.
+void Program::FeedWatchdog() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!manager_.watchdog() || now - watchdog_fed_ < *manager_.watchdog()) return;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (workers_[i]->beats() == beats_[i] && !stopping_) return;
+  }
+  for (size_t i = 0; i < workers_.size(); ++i) beats_[i] = workers_[i]->beats();
+  watchdog_fed_ = now;
+  manager_.Alive();
 }
 
 void Program::TickSecond() {
@@ -253,6 +281,7 @@ void Program::Reload() {
   for (const auto& listener : next->listeners) kept.insert(listener->conf.address.Text());
   std::vector<std::string> added;
   for (auto& [address, socket] : fresh) {
+    manager_.Keep(address, socket.fds());
     sockets_[address] = std::move(socket);
     added.push_back(address);
   }
@@ -262,11 +291,12 @@ void Program::Reload() {
       ++it;
       continue;
     }
+    manager_.Forget(it->first);
     auto gone = std::make_shared<ListenSocket>(std::move(it->second));
     it = sockets_.erase(it);
     for (size_t i = 0; i < workers_.size(); ++i) {
       for (const int fd : gone->fds()) {
-        workers_[i]->Post([fd, gone](Worker& w) { w.Unlisten(fd, [gone] {}); });
+        workers_[i]->Post([fd, gone](Worker& w) { w.Unlisten(fd, false, [gone] {}); });
       }
     }
   }
@@ -404,6 +434,7 @@ void Program::BeginDrain() {
               {{"sessions", shared_->connections.load()},
                {"seconds", static_cast<double>(time.count()) / 1000.0}});
   PublishStatus();
+  manager_.Stopping();
   CloseListeners();
   for (const auto& worker : workers_) worker->Post([time](Worker& w) { w.Drain(time); });
 }
@@ -412,11 +443,17 @@ void Program::BeginDrain() {
 // accepted.
 void Program::CloseListeners() {
   for (auto& [address, socket] : sockets_) {
-    socket.SteerAway();
+    // Where a service manager keeps the sockets, clients wait in the queue for the next instance.
+    const bool kept = manager_.keeps();
+    if (kept) {
+      socket.LeaveToOthers();
+    } else {
+      socket.SteerAway();
+    }
     auto closing = std::make_shared<ListenSocket>(std::move(socket));
     for (const auto& worker : workers_) {
       for (const int fd : closing->fds()) {
-        worker->Post([fd, closing](Worker& w) { w.Unlisten(fd, [closing] {}); });
+        worker->Post([fd, closing, kept](Worker& w) { w.Unlisten(fd, kept, [closing] {}); });
       }
     }
   }

@@ -19,6 +19,7 @@
 #include "proxy/health.h"
 #include "proxy/listen_sockets.h"
 #include "proxy/log.h"
+#include "proxy/service_manager.h"
 #include "proxy/snapshot.h"
 #include "proxy/status.h"
 #include "proxy/worker.h"
@@ -54,6 +55,7 @@ class Program {
   void OnSignal(int signal);
   void Tick();
   void TickSecond();
+  void FeedWatchdog();
 
   void Reload();
   void ReloadFiles();
@@ -75,6 +77,7 @@ class Program {
   void PublishMetrics();
 
   std::string config_file_;
+  ServiceManager manager_;
   uv_loop_t loop_{};
   uv_timer_t clock_{};
   std::vector<std::unique_ptr<uv_signal_t>> signals_;
@@ -89,6 +92,8 @@ class Program {
   std::map<std::string, Signature> watched_;
   bool files_changed_ = false;  // seen at the last look: read when they have come to rest
   uint64_t ticks_ = 0;
+  std::chrono::steady_clock::time_point watchdog_fed_{};
+  std::vector<uint64_t> beats_;  // of the workers, when the watchdog was last fed
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   std::chrono::steady_clock::time_point tickets_turned_ = std::chrono::steady_clock::now();
   std::optional<std::chrono::system_clock::time_point> reloaded_;

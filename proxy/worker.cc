@@ -72,6 +72,7 @@ void Worker::RunTasks() {
 }
 
 void Worker::Tick() {
+  beats_.store(beats_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   const uint64_t now = uv_hrtime();
   const uint64_t late = now > tick_due_ ? now - tick_due_ : 0;
   shared_.metrics.Worker(index_).loop_lag.Observe(static_cast<double>(late) / 1e9);
@@ -116,7 +117,7 @@ void Worker::Listen(const std::string& address, int fd) {
   acceptors_.push_back(std::move(acceptor));
 }
 
-void Worker::Unlisten(int fd, std::function<void()> done) {
+void Worker::Unlisten(int fd, bool leave_queue, std::function<void()> done) {
   const auto found = std::find_if(acceptors_.begin(), acceptors_.end(),
                                   [fd](const auto& a) { return a->fd == fd; });
   if (found == acceptors_.end()) {
@@ -124,7 +125,7 @@ void Worker::Unlisten(int fd, std::function<void()> done) {
     return;
   }
   Acceptor& acceptor = **found;
-  while (AcceptFrom(acceptor, kAcceptsAtOnce)) {
+  while (!leave_queue && AcceptFrom(acceptor, kAcceptsAtOnce)) {
   }
   acceptor.closed = std::move(done);
   uv_close(reinterpret_cast<uv_handle_t*>(&acceptor.poll), [](uv_handle_t* h) {

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -46,9 +47,11 @@ class Worker {
   // Accepts from `fd` (listening, non-blocking; stays the caller's) for the listener that has this
   // address.
   void Listen(const std::string& address, int fd);
-  // Accepts what waits in the queue of this socket and listens no more; `done` is called once it is
-  // so.
-  void Unlisten(int fd, std::function<void()> done);
+  // Listens no more; what waits in the queue of this socket is accepted first, or with
+  // `leave_queue` left for somebody else who has the socket. `done` is called once it is so.
+  void Unlisten(int fd, bool leave_queue, std::function<void()> done);
+  // Turns of the clock so far: one that stands still is a loop that hangs. Any thread.
+  uint64_t beats() const { return beats_.load(std::memory_order_relaxed); }
   // Goodbyes: at once to idle clients that are not logged in, in the second half to those that are,
   // and at its end to all that are left.
   void Drain(std::chrono::milliseconds time);
@@ -113,6 +116,7 @@ class Worker {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::vector<Session*> doomed_;
+  std::atomic<uint64_t> beats_{0};
   uint64_t turn_ = 0;           // of the loop
   uint64_t tick_due_ = 0;       // ns
   uint64_t drain_started_ = 0;  // ms; 0: none under way
