@@ -10,6 +10,10 @@ namespace postern::smtp {
 namespace {
 
 constexpr std::string_view kSyntax = "501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n";
+constexpr std::string_view kNeedsTls =
+    "538 5.7.11 Encryption required for requested authentication mechanism\r\n";
+constexpr std::string_view kNever = "504 5.5.4 Unrecognized authentication type\r\n";
+constexpr std::string_view kThrottled = "454 4.7.0 Too many failed log-ins, try again later\r\n";
 constexpr std::string_view kBadBase64 = "501 5.5.2 Invalid base64\r\n";
 constexpr std::string_view kSaslTooLong = "500 5.5.6 Authentication exchange line too long\r\n";
 constexpr std::string_view kAborted = "501 5.7.0 Authentication aborted\r\n";
@@ -85,42 +89,48 @@ Secret Encoded(const Secret& message) {
 void SmtpFilter::OnAuth(const Line& line, const Command& command, Actions& out) {
   std::string_view initial = command.arguments;
   const std::string_view name = TakeWord(initial);
-  const Mechanism mechanism = MechanismFromName(name);
   if (!IsMechanismName(name) || initial.find(' ') != std::string_view::npos) {
     return RefuseAuth(line, kSyntax, out);
   }
   if (logged_in_) return RefuseAuth(line, "503 5.5.1 Already authenticated\r\n", out);
   if (in_mail_) return RefuseAuth(line, "503 5.5.1 A mail transaction is under way\r\n", out);
+  if (!MayTry(line, name, out)) return;
 
-  const Judgement judgement = JudgeMechanism(options_, name, channel_);
-  if (judgement.verdict == Verdict::kNeedsTls) {
-    return BlockAuth(line, mechanism, BlockReason::kClear,
-                     "538 5.7.11 Encryption required for requested authentication mechanism\r\n",
-                     out);
-  }
-  if (judgement.verdict == Verdict::kNever) {
-    return BlockAuth(line, mechanism, BlockReason::kMechanism,
-                     "504 5.5.4 Unrecognized authentication type\r\n", out);
-  }
-  if (judgement.observed) {
-    out.Note(AuthEvent{mechanism, channel_, AuthResult::kObserved, "", "policy"});
-  }
-  const bool taken = IsTakenByPostern(options_, name);
-  if (taken && (!greeted_ || hello_ == Verb::kHelo)) {
-    return RefuseAuth(line, "503 5.5.1 Say EHLO first\r\n", out);
-  }
-  if (moment().throttled) {
-    return BlockAuth(line, mechanism, BlockReason::kThrottled,
-                     "454 4.7.0 Too many failed log-ins, try again later\r\n", out);
-  }
   exchange_ = std::make_unique<Exchange>();
-  exchange_->mechanism = mechanism;
-  exchange_->taken = taken;
-  if (taken) {
+  exchange_->mechanism = MechanismFromName(name);
+  exchange_->taken = IsTakenByPostern(options_, name);
+  if (exchange_->taken) {
     BeginTaken(line, initial, out);
   } else {
     BeginPassed(line, command, name, initial, out);
   }
+}
+
+// The policy's word on a log-in, and the throttle's. False where it was refused.
+bool SmtpFilter::MayTry(const Line& line, std::string_view name, Actions& out) {
+  const Mechanism mechanism = MechanismFromName(name);
+  const Judgement judgement = JudgeMechanism(options_, name, channel_);
+  if (judgement.verdict == Verdict::kNeedsTls) {
+    BlockAuth(line, mechanism, BlockReason::kClear, kNeedsTls, out);
+    return false;
+  }
+  if (judgement.verdict == Verdict::kNever) {
+    BlockAuth(line, mechanism, BlockReason::kMechanism, kNever, out);
+    return false;
+  }
+  if (judgement.observed) {
+    out.Note(AuthEvent{mechanism, channel_, AuthResult::kObserved, "", "policy"});
+  }
+  // Only EHLO shows what the server has.
+  if (IsTakenByPostern(options_, name) && (!greeted_ || hello_ == Verb::kHelo)) {
+    RefuseAuth(line, "503 5.5.1 Say EHLO first\r\n", out);
+    return false;
+  }
+  if (moment().throttled) {
+    BlockAuth(line, mechanism, BlockReason::kThrottled, kThrottled, out);
+    return false;
+  }
+  return true;
 }
 
 void SmtpFilter::RefuseAuth(const Line& line, std::string_view text, Actions& out) {
@@ -361,7 +371,7 @@ void SmtpFilter::OnChallenge(Actions& out) {
     out.Send(Side::kClient, Gathered());
     return Enter(State::kAuthResponse);
   }
-  const std::string& line = gathered_.back();
+  const std::string& line = reply_.gathered.back();
   const std::string_view text = std::string_view(line).substr(std::min<size_t>(4, line.size()));
   std::optional<std::string> challenge = Base64Decode(text);
   if (!challenge && exchange_->speaker->mechanism() == Mechanism::kLogin) challenge.emplace();

@@ -197,14 +197,9 @@ bool SmtpFilter::RefuseByRules(const Line& line, const Command& command, Actions
   } else if (IsDenied(options_, command)) {
     Refuse(line, command, BlockReason::kDenied, kNotAllowed, out);
   } else if ((tls_was_started_ || wants_xclient()) && !greeted_ && !command.before_hello()) {
-    const std::string_view text =
-        lmtp ? "503 5.5.1 Say LHLO first\r\n" : "503 5.5.1 Say EHLO first\r\n";
     Consume(line, out);
-    if (command.verb == Verb::kBdat) {
-      Fail(ProtocolFault::kUnexpected, text, out);
-    } else {
-      Reply(text, out);
-    }
+    Reply(lmtp ? "503 5.5.1 Say LHLO first\r\n" : "503 5.5.1 Say EHLO first\r\n", out);
+
   } else {
     return false;
   }

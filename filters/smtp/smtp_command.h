@@ -42,8 +42,9 @@ struct Command {
   bool hello() const { return verb <= Verb::kLhlo; }
   // What may be said in the clear before TLS where a listener requires it (contract, section 5).
   bool before_tls() const;
-  // What does not depend on an earlier EHLO: may be said right after TLS came up (RFC 3207, 4.2).
-  bool before_hello() const { return before_tls() && verb != Verb::kAuth; }
+  // What may be said right after TLS came up (RFC 3207, 4.2), for it needs no EHLO, or judges by
+  // itself whether there was one.
+  bool before_hello() const { return verb == Verb::kBdat || (before_tls() && verb != Verb::kAuth); }
 };
 
 // `line` has no line end.

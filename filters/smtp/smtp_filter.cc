@@ -64,7 +64,7 @@ void SmtpFilter::OnGone(Side side, Actions& out) {
   if (alone() && exchange_ == nullptr) {
     // It has lost patience between two log-ins: the next one finds a new connection.
     queue_.clear();
-    reply_code_ = 0;
+    reply_.code = 0;
     server_scanned_ = 0;
     server_hello_ = xclient_done_ = false;
     server_ = {};
@@ -73,7 +73,10 @@ void SmtpFilter::OnGone(Side side, Actions& out) {
   if (exchange_ != nullptr) EndAuth(AuthResult::kError, "server gone", out);
   const Owed* owed = queue_.front();
   const bool greeting = !was_up || (owed != nullptr && *owed == Owed::kGreeting);
-  const bool within = reply_code_ != 0 && reply_fate_ == Fate::kPass;
+  if (greeting && was_up) {
+    out.Note(BackendFaultEvent{BackendFaultReason::kGreeting, "no greeting"});
+  }
+  const bool within = reply_.code != 0 && reply_.fate == Fate::kPass;
   const Farewell why = greeting ? Farewell::kNoServer : Farewell::kServerGone;
   CloseNow(greeting ? Cause::kNoServer : Cause::kServerGone,
            within ? "" : std::string(Goodbye(options_.protocol, why)), out);
@@ -108,7 +111,7 @@ Turn SmtpFilter::turn() const {
 }
 
 bool SmtpFilter::AtRest() const {
-  return state_ == State::kCommand && queue_.empty() && reply_code_ == 0;
+  return state_ == State::kCommand && queue_.empty() && reply_.code == 0;
 }
 
 Trace SmtpFilter::trace() const {
@@ -165,7 +168,7 @@ void SmtpFilter::Broken(Actions& out) {
   }
   out.Note(ProtocolErrorEvent{ProtocolFault::kBackend});
   if (exchange_ != nullptr) EndAuth(AuthResult::kError, "backend fault", out);
-  const bool within = reply_code_ != 0 && reply_fate_ == Fate::kPass;
+  const bool within = reply_.code != 0 && reply_.fate == Fate::kPass;
   CloseNow(Cause::kServerFault,
            within ? "" : std::string(Goodbye(options_.protocol, Farewell::kServerGone)), out);
 }

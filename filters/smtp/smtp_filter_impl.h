@@ -188,6 +188,7 @@ class SmtpFilter final : public Filter {
 
   // smtp_auth.cc
   void OnAuth(const Line& line, const Command& command, Actions& out);
+  bool MayTry(const Line& line, std::string_view name, Actions& out);
   void RefuseAuth(const Line& line, std::string_view text, Actions& out);
   void BlockAuth(const Line& line, Mechanism mechanism, BlockReason reason, std::string_view text,
                  Actions& out);
@@ -256,12 +257,14 @@ class SmtpFilter final : public Filter {
   size_t recipients_ = 0;             // accepted in it
   size_t replies_left_ = 0;           // LMTP: of the message that is being answered
 
-  // Its reply that has begun.
-  int reply_code_ = 0;  // 0: none
-  Fate reply_fate_ = Fate::kPass;
-  size_t reply_lines_ = 0;
-  size_t reply_bytes_ = 0;
-  std::vector<std::string> gathered_;  // kGather: its lines, without the line end
+  struct BegunReply {
+    int code = 0;  // 0: none has begun
+    Fate fate = Fate::kPass;
+    size_t lines = 0;
+    size_t bytes = 0;
+    std::vector<std::string> gathered;  // kGather: the lines, without the line end
+  };
+  BegunReply reply_;  // that has begun, or was the last
   size_t server_scanned_ = 0;
 
   AnswerQueue<Owed, kMaxOwed> queue_;

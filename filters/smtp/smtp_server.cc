@@ -40,7 +40,7 @@ void SmtpFilter::OnServerBytes(std::string_view input, Actions& out) {
     TakeReplyLine(*line, size, crlf, out);
     input.remove_prefix(size);
     // What the client has sent already may go on now, and comes before the next reply.
-    if (reply_code_ == 0 && (client_waits_ || state_ != before)) return;
+    if (reply_.code == 0 && (client_waits_ || state_ != before)) return;
   }
 }
 
@@ -72,41 +72,40 @@ bool SmtpFilter::IsOutOfPlace(int code) const {
 }
 
 void SmtpFilter::TakeReplyLine(const ReplyLine& line, size_t size, bool crlf, Actions& out) {
-  if (reply_code_ == 0) {
+  if (reply_.code == 0) {
     if (queue_.front() == nullptr) return OnUnasked(line, size, out);
     if (IsOutOfPlace(line.code)) return Broken(out);
-    reply_fate_ = ChooseFate(line);
-    reply_lines_ = reply_bytes_ = 0;
-    gathered_.clear();
-  } else if (line.code != reply_code_) {
+    reply_ = {};
+    reply_.fate = ChooseFate(line);
+  } else if (line.code != reply_.code) {
     return Broken(out);
   }
-  reply_code_ = line.code;
-  reply_lines_ += 1;
-  reply_bytes_ += size;
-  const bool gather = reply_fate_ == Fate::kGather;
-  if (reply_lines_ > (gather ? kMaxGatheredLines : kMaxReplyLines) ||
-      reply_bytes_ > (gather ? kMaxGatheredBytes : kMaxReplyBytes)) {
+  reply_.code = line.code;
+  reply_.lines += 1;
+  reply_.bytes += size;
+  const bool gather = reply_.fate == Fate::kGather;
+  if (reply_.lines > (gather ? kMaxGatheredLines : kMaxReplyLines) ||
+      reply_.bytes > (gather ? kMaxGatheredBytes : kMaxReplyBytes)) {
     return Broken(out);
   }
-  if (reply_fate_ == Fate::kPass && crlf) {
+  if (reply_.fate == Fate::kPass && crlf) {
     out.Forward(size);
-  } else if (reply_fate_ == Fate::kPass) {
+  } else if (reply_.fate == Fate::kPass) {
     out.Forward(size - 1);
     out.Drop(1);
     out.Send(Side::kClient, "\r\n");
   } else {
     out.Drop(size);
-    if (gather) gathered_.emplace_back(line.line);
+    if (gather) reply_.gathered.emplace_back(line.line);
   }
   if (line.last) FinishReply(out);
 }
 
 void SmtpFilter::FinishReply(Actions& out) {
-  const int code = std::exchange(reply_code_, 0);
+  const int code = std::exchange(reply_.code, 0);
   const Owed owed = *queue_.front();
   if (MoreReplies(owed)) {
-    if (reply_fate_ == Fate::kGather) out.Send(Side::kClient, Gathered());
+    if (reply_.fate == Fate::kGather) out.Send(Side::kClient, Gathered());
     return;
   }
   queue_.Answered();
@@ -143,7 +142,7 @@ bool SmtpFilter::MoreReplies(Owed owed) {
 
 std::string SmtpFilter::Gathered() const {
   std::string text;
-  for (const std::string& line : gathered_) text += line + "\r\n";
+  for (const std::string& line : reply_.gathered) text += line + "\r\n";
   return text;
 }
 
@@ -174,7 +173,8 @@ void SmtpFilter::OnReply(Owed owed, int code, Actions& out) {
       return;
     case Owed::kLastChunk:
     case Owed::kReset:
-      if (IsYes(code)) EndTransaction();
+      // The reply of one LMTP recipient tells nothing of the others'.
+      if (IsYes(code) || options_.protocol == Protocol::kLmtp) EndTransaction();
       return;
     case Owed::kOwnReset:
       if (!IsYes(code)) Broken(out);
@@ -202,7 +202,7 @@ void SmtpFilter::OnGreeting(int code, Actions& out) {
     return Enter(State::kCommand);
   }
   out.Note(
-      BackendFaultEvent{BackendFaultReason::kRefused, "the greeting was " + std::to_string(code)});
+      BackendFaultEvent{BackendFaultReason::kGreeting, "the greeting was " + std::to_string(code)});
   if (exchange_ != nullptr) EndAuth(AuthResult::kError, "backend refused", out);
   CloseNow(Cause::kServerRefused, Gathered(), out);
 }
@@ -231,9 +231,10 @@ void SmtpFilter::OnHelloReply(int code, Actions& out) {
 
 // The answer to EHLO or LHLO is there.
 void SmtpFilter::OnCapabilities(Actions& out) {
-  const std::string name(Behind(gathered_.front()));
+  const std::string name(Behind(reply_.gathered.front()));
   std::vector<std::string> lines;
-  for (size_t i = 1; i < gathered_.size(); ++i) lines.emplace_back(Behind(gathered_[i]));
+  for (size_t i = 1; i < reply_.gathered.size(); ++i)
+    lines.emplace_back(Behind(reply_.gathered[i]));
   server_ = ReadEhlo(lines);
   if (wants_xclient() && !xclient_done_) {
     xclient_ = XclientCommands(info_, trace(), server_.xclient_attributes);
@@ -273,7 +274,7 @@ void SmtpFilter::OnHeloInsteadReply(int code, Actions& out) {
   EndTransaction();
   server_hello_ = true;
   server_ = {};
-  ShowHello(ShowEhlo(Behind(gathered_.front()), {}, view()), out);
+  ShowHello(ShowEhlo(Behind(reply_.gathered.front()), {}, view()), out);
 }
 
 void SmtpFilter::ShowHello(EhloShown shown, Actions& out) {
