@@ -6,7 +6,8 @@ declare -A packages=(
     libspdlog-dev nlohmann-json3-dev libcli11-dev libidn-dev libgtest-dev libgmock-dev libbenchmark-dev libgsasl-dev"
   [run]="curl"
   [test]="clang libclang-rt-dev python3 openssl curl dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix swaks
-    libnet-ssleay-perl isync msmtp fetchmail sasl2-bin libsasl2-modules"
+    libnet-ssleay-perl isync msmtp fetchmail sasl2-bin libsasl2-modules
+    prometheus"
   [bench]="python3 nginx libnginx-mod-mail libnginx-mod-stream haproxy stunnel4 hitch dovecot-imapd dovecot-pop3d
     openssl strace"
   [lint]="clang-format clang-tidy"
