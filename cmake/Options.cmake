@@ -5,9 +5,8 @@ if(POSTERN_WERROR)
   add_compile_options(-Werror)
 endif()
 
-# Out-of-range indices and the like stop the program in every build.
-add_compile_definitions(_GLIBCXX_ASSERTIONS)
 if(POSTERN_SANITIZE)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
   add_compile_options(-fsanitize=${POSTERN_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${POSTERN_SANITIZE})
   if(POSTERN_SANITIZE MATCHES "undefined")
@@ -16,7 +15,7 @@ if(POSTERN_SANITIZE)
 elseif(NOT POSTERN_FUZZ)
   # Hardening that costs nothing worth measuring. Sanitizers bring checks of their own that these would hide.
   add_compile_options(-fstack-protector-strong -fcf-protection)
-  add_compile_definitions($<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+  add_compile_definitions($<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2> _GLIBCXX_ASSERTIONS)
   add_link_options(-Wl,-z,relro,-z,now)
 endif()
 
