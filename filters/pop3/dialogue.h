@@ -1,9 +1,10 @@
 // The dialogue of one POP3 session up to its log-in: the filter itself (docs/architecture.md tells
 // what a filter is). Lines are found first (line.h), then looked up in the verb table, then carried
-// out; what the server owes is kept in order in an AnswerQueue. Three files:
+// out; what the server owes is kept in order in an AnswerQueue. Four files:
 //   pop3_filter.cc  what the session calls, the verb table, the way in for client lines
 //   answers.cc      the server's lines
-//   login.cc        log-ins: passed through, or taken and spoken to the backend anew
+//   login.cc        log-ins: their commands, those that pass through, how they end
+//   taken_login.cc  log-ins that Postern takes and speaks to the backend anew
 #pragma once
 
 #include <memory>
@@ -22,7 +23,7 @@
 namespace postern::pop3 {
 
 // Longest line taken from a server before the log-in.
-inline constexpr size_t kMaxServerLine = 64 * 1024;
+inline constexpr size_t kMaxServerLine = 16 * 1024;
 // Longest command where limits.line is turned off.
 inline constexpr size_t kMaxCommandLine = 64 * 1024;
 // Answers owed at a time before the log-in; the client waits where there are more.
@@ -110,7 +111,7 @@ class Dialogue final : public Filter {
   void Answered(Actions& out);
   void BackendBroken(Actions& out);
 
-  // login.cc
+  // login.cc: commands, log-ins that pass through, verdicts.
   bool OnUser(const Line& line, std::string_view behind, Actions& out);
   bool OnPass(const Line& line, std::string_view behind, Actions& out);
   bool OnApop(const Line& line, std::string_view behind, Actions& out);
@@ -120,31 +121,33 @@ class Dialogue final : public Filter {
   std::optional<bool> Refuse(const Line& line, std::string_view verb, std::string_view mechanism,
                              Actions& out);
   bool PassAuth(const Line& line, std::string_view initial, Actions& out);
-  bool TakeAuth(const Line& line, std::string_view initial, Actions& out);
+  void TakeLoginAnswer(const Line& line, Actions& out);
+  void TakeChallenge(const Line& line, Actions& out);
   void TakeResponse(const Line& line, Actions& out);
   void TakePassedResponse(const Line& line, Actions& out);
-  void TakeOwnResponse(const Line& line, Actions& out);
-  void TakeMessage(std::string& message, Actions& out);
-  void Abandon(std::string_view answer, Actions& out);
   void RefuseBase64(Actions& out);
   void LearnUser(std::string_view response);
+  void TakeVerdict(const Line& line, Actions& out);
+  void Reject(const Line& line, Actions& out);
+  void Abandon(std::string_view answer, Actions& out);
+  void NoteAuth(AuthResult result, std::string_view reason, Actions& out);
+  void ForgetLogin();
+
+  // taken_login.cc: from the client, then to the backend.
+  bool TakeAuth(const Line& line, std::string_view initial, Actions& out);
+  void TakeOwnResponse(const Line& line, Actions& out);
+  void TakeMessage(std::string& message, Actions& out);
   void TakeLogin(std::optional<Login> login, Actions& out);
   void RefuseCredentials(Actions& out);
   bool NeedsCapabilities() const;
   bool NeedsMechanisms() const;
-  void Probe(std::string_view command, Answer answer, Actions& out);
   void Proceed(Actions& out);
+  void Probe(std::string_view command, Answer answer, Actions& out);
   void Speak(Actions& out);
-  void CarryOn(BackendLogin::Next next, std::string& send, const Line* line, Actions& out);
   void TakeSpoken(const Line& line, Actions& out);
+  void CarryOn(BackendLogin::Next next, std::string& send, const Line* line, Actions& out);
   void TakeGivenUp(const Line& line, Actions& out);
-  void TakeLoginAnswer(const Line& line, Actions& out);
-  void TakeChallenge(const Line& line, Actions& out);
-  void TakeVerdict(const Line& line, Actions& out);
-  void Reject(const Line& line, Actions& out);
   void RefuseForNow(std::string_view reason, Actions& out);
-  void NoteAuth(AuthResult result, std::string_view reason, Actions& out);
-  void ForgetLogin();
 
   const FilterOptions& options_;
   SessionInfo info_;

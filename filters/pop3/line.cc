@@ -41,6 +41,10 @@ std::string_view ChallengeOf(std::string_view text) {
   return text.size() > 2 ? text.substr(2) : std::string_view();
 }
 
+std::optional<std::string> DecodeInitial(std::string_view text) {
+  return text == "=" ? std::string() : Base64Decode(text);
+}
+
 bool IsTemporary(std::string_view text) {
   TakeWord(text);
   const std::array<std::string_view, 3> kCodes = {"[SYS/", "[IN-USE]", "[LOGIN-DELAY]"};

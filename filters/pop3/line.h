@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "filters/event.h"
@@ -51,6 +52,10 @@ Status StatusOf(std::string_view text);
 
 // The text of a kContinue line; empty where there is none.
 std::string_view ChallengeOf(std::string_view text);
+
+// A SASL initial response: `=` stands for an empty one (RFC 5034, 4). nullopt where it is not
+// base64. Wipe what comes back.
+std::optional<std::string> DecodeInitial(std::string_view text);
 
 // True for a -ERR that is no verdict on who the user is: [SYS/TEMP], [SYS/PERM] (RFC 3206),
 // [IN-USE], [LOGIN-DELAY] (RFC 2449, 8.1).

@@ -30,7 +30,7 @@ class Offer {
   bool IsMechanismHidden(std::string_view mechanism) const;
   // Whether Postern offers the upgrade here.
   bool OffersStls() const { return options_.starttls && channel_ == Channel::kClear; }
-  // A command that only changes the state of the session has to wait for TLS (or for nothing).
+  // Whether commands that lead neither to TLS nor to a log-in are refused for now.
   bool HoldsBack() const { return OffersStls(); }
 
   // The greeting's text without the stamp where APOP is never allowed (RFC 1939, section 7).
