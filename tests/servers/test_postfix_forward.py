@@ -18,11 +18,11 @@ class Front(MailSystem):
         cls.told = cls.workshop.postfix(cls.dovecot, verbose=True, settings={
             "smtpd_authorized_xclient_hosts": "127.0.0.0/8"})
 
-    def front(self, auth=None, require_auth=True, **backend):
+    def front(self, auth=None, tls="implicit", **backend):
         postern = self.workshop.postern(
-            [{"protocol": "smtp", "tls": "implicit", "require_auth": require_auth, "backend": "told"}],
+            [{"protocol": "smtp", "tls": tls, "require_auth": True, "backend": "told"}],
             backends={"told": {"servers": [self.told.address], **backend}}, auth=auth or {})
-        return postern.port("smtp-implicit")
+        return postern.port("smtp-" + tls)
 
     def greeted(self, port, name=b"client.example"):
         client = self.workshop.client(port, tls=True)
@@ -52,6 +52,23 @@ class WhoTheClientIs(Front):
         stored = self.send(client, b"xclient")
         self.assertIn(b"from [192.0.2.9] (unknown [127.0.0.1])", b" ".join(stored.split()))
         self.told.wait_log(f"PORT={port} ")
+
+    def test_xclient_again_after_starttls(self):
+        client = self.workshop.client(self.front(tls="starttls", forward_client="xclient"))
+        client.smtp_reply()
+        self.assertEqual(client.smtp(b"EHLO in-the-clear.example")[0][:3], b"250")
+        self.assertEqual(client.smtp(b"STARTTLS")[0][:3], b"220")
+        client.start_tls()
+        self.assertEqual(client.smtp(b"EHLO inside.example")[0][:3], b"250")
+        self.assertEqual(client.smtp(b"AUTH PLAIN " + PLAIN)[0][:3], b"235")
+        stored = b" ".join(self.send(client, b"xclient twice").split())
+        self.assertIn(b"from inside.example (unknown [127.0.0.1])", stored)
+
+    def test_xclient_for_helo(self):
+        client = self.workshop.client(self.front(forward_client="xclient"), tls=True)
+        client.smtp_reply()
+        self.assertEqual(client.smtp(b"HELO old.example")[0][:3], b"250")
+        self.told.wait_log("PROTO=SMTP HELO=old.example")
 
     def test_received(self):
         client = self.greeted(self.front(forward_client="received"), b"client.example")
