@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <numeric>
+#include <set>
 #include <tuple>
 
 namespace postern::conf {
@@ -40,7 +41,9 @@ void Walk(const Node& node, const std::string& path,
   for (size_t i = 0; i < node.items.size(); ++i) {
     Walk(node.items[i], path + "[" + std::to_string(i) + "]", positions);
   }
+  std::set<std::string_view> seen;
   for (const Node::Entry& entry : node.pairs) {
+    if (!seen.insert(entry.key).second) continue;
     Walk(entry.value, path.empty() ? entry.key : path + "." + entry.key, positions);
   }
 }

@@ -42,7 +42,8 @@ std::string DidYouMean(std::string_view text, std::span<const std::string_view> 
 // "a, b, c".
 std::string Join(std::span<const std::string_view> words);
 
-// The positions of all values below `root` by path, the first where a key is given twice.
+// The positions of all values below `root` by path. Of a key given twice only the first counts,
+// with all that is below it.
 std::map<std::string, Position, std::less<>> PositionsOf(const Node& root);
 
 }  // namespace postern::conf

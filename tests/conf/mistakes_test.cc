@@ -63,6 +63,13 @@ TEST(Mistakes, KeysGivenTwice) {
       HasSubstr(":6:3: backends.b: given twice"));
 }
 
+TEST(Mistakes, WhatIsBelowAKeyGivenTwiceIsNotLookedAt) {
+  EXPECT_THAT(Lines("listeners: [ { protocol: lmtp, address: \":1\", tls: none } ]\n"
+                    "listeners: [ { backend: \"127.0.0.1:9\" } ]\n"),
+              ElementsAre(HasSubstr(":1:14: listeners[0].backend: is missing"),
+                          HasSubstr(":2:1: listeners: given twice, first in line 1")));
+}
+
 TEST(Mistakes, UnknownKeysEverywhere) {
   for (const char* top :
        {"x: 1\n", "admin: { x: 1 }\n", "log: { x: 1 }\n", "limits: { x: 1 }\n",
