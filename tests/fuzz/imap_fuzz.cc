@@ -19,9 +19,11 @@ namespace postern {
 namespace {
 
 constexpr size_t kMaxEvents = 64;
-constexpr size_t kMaxBytes = 2048;  // of one line: pieces of one byte cost its square
+constexpr size_t kMaxBytes = 2048;  // of one line
+// More pieces than that cost too much: each one may show the filter all that came before.
+constexpr size_t kMaxPieces = 4096;
 
-struct Event {
+struct Happening {
   enum class Kind : uint8_t { kClient, kServer, kTlsUp, kClientGone, kServerGone, kThrottle };
   Kind kind = Kind::kClient;
   std::string bytes;
@@ -32,7 +34,7 @@ struct Script {
   SessionInfo info;
   Channel channel = Channel::kClear;
   bool strict = true;  // nothing but inside TLS is allowed
-  std::vector<Event> events;
+  std::vector<Happening> events;
 };
 
 int HexDigit(char c) {
@@ -114,7 +116,7 @@ Script ReadScript(std::string_view text) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    using Kind = Event::Kind;
+    using Kind = Happening::Kind;
     if (line.starts_with("given")) ReadGiven(line, script);
     if (line.starts_with("C> ")) script.events.push_back({Kind::kClient, Unescape(line.substr(3))});
     if (line.starts_with("S> ")) script.events.push_back({Kind::kServer, Unescape(line.substr(3))});
@@ -140,11 +142,11 @@ Outcome Play(const Script& script, size_t piece) {
   player.ClientUp(script.channel, script.channel == Channel::kTls ? &tls : nullptr);
   Outcome outcome;
   for (size_t i = 0; i < script.events.size(); ++i) {
-    const Event& event = script.events[i];
-    const Side side = event.kind == Event::Kind::kClient ? Side::kClient : Side::kServer;
+    const Happening& event = script.events[i];
+    const Side side = event.kind == Happening::Kind::kClient ? Side::kClient : Side::kServer;
     switch (event.kind) {
-      case Event::Kind::kClient:
-      case Event::Kind::kServer:
+      case Happening::Kind::kClient:
+      case Happening::Kind::kServer:
         for (size_t at = 0; at < event.bytes.size(); at += piece) {
           if (side == Side::kClient && player.tls_wanted()) {
             outcome.injected = true;  // in one read these would have stood behind STARTTLS
@@ -154,18 +156,18 @@ Outcome Play(const Script& script, size_t piece) {
           player.Bytes(side, std::string_view(event.bytes).substr(at, piece));
         }
         break;
-      case Event::Kind::kTlsUp:
+      case Happening::Kind::kTlsUp:
         if (!player.tls_wanted()) break;
         outcome.tls_up = true;
         player.TlsUp(tls);
         break;
-      case Event::Kind::kClientGone:
+      case Happening::Kind::kClientGone:
         player.Gone(Side::kClient);
         break;
-      case Event::Kind::kServerGone:
+      case Happening::Kind::kServerGone:
         if (player.server_up()) player.Gone(Side::kServer);
         break;
-      case Event::Kind::kThrottle:
+      case Happening::Kind::kThrottle:
         player.set_throttled(true);
         break;
     }
@@ -198,8 +200,8 @@ std::string_view SecondWord(std::string_view line) {
 }
 
 bool ClientSays(const Script& script, std::string_view text) {
-  return std::any_of(script.events.begin(), script.events.end(), [text](const Event& event) {
-    return event.kind == Event::Kind::kClient && event.bytes.find(text) != text.npos;
+  return std::any_of(script.events.begin(), script.events.end(), [text](const Happening& event) {
+    return event.kind == Happening::Kind::kClient && event.bytes.find(text) != text.npos;
   });
 }
 
@@ -232,7 +234,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Script script = ReadScript({reinterpret_cast<const char*>(data), size});
   const Outcome whole = Play(script, kMaxBytes * 2);
   CheckServer(script, whole);
-  for (const size_t piece : {size_t{1}, size_t{5}}) {
+  size_t total = 0;
+  for (const Happening& event : script.events) total += event.bytes.size();
+  for (const size_t piece : {1 + total / kMaxPieces, 5 + total / kMaxPieces}) {
     const Outcome pieces = Play(script, piece);
     // Whether bytes stand behind STARTTLS depends on what one read brings.
     if (whole.injected || pieces.injected) continue;
