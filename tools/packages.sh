@@ -10,6 +10,7 @@ declare -A packages=(
     prometheus"
   [bench]="python3 nginx libnginx-mod-mail libnginx-mod-stream haproxy stunnel4 hitch dovecot-imapd dovecot-pop3d
     openssl strace"
+  [screenshots]="chromium chromium-driver"
   [lint]="clang-format clang-tidy"
 )
 
