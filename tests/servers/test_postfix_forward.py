@@ -1,4 +1,4 @@
-"""Postfix told who the client is, and log-ins spoken to it in other mechanisms than the client's."""
+"""Postfix told who the client is; log-ins under another name, and before there is a connection."""
 
 import base64
 
@@ -87,31 +87,7 @@ class WhoTheClientIs(Front):
                             if b"Subject: chunk" in data and b"(Postern) with ESMTPSA" in data], 60)
 
 
-class OtherMechanisms(Front):
-    def log_in(self, port):
-        client = self.greeted(port)
-        self.assertEqual(client.smtp(b"AUTH PLAIN " + WRONG)[0][:3], b"535")
-        self.assertEqual(client.smtp(b"AUTH LOGIN")[0][:3], b"334")
-        self.assertEqual(client.smtp(base64.b64encode(b"fred"))[0][:3], b"334")
-        self.assertEqual(client.smtp(base64.b64encode(b"fred-secret"))[0][:3], b"235")
-        return client
-
-    def test_each(self):
-        for mechanism in ("BASIC", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "auto"):
-            with self.subTest(mechanism=mechanism):
-                before = len(self.told.log)
-                self.log_in(self.front({"to_backend": mechanism}))
-                said = self.told.log[before:]
-                if mechanism not in ("BASIC", "PLAIN", "LOGIN"):
-                    for secret in ("fred-secret", base64.b64encode(b"fred-secret").decode(), PLAIN.decode()):
-                        self.assertNotIn(secret, said)
-                name = {"BASIC": "PLAIN", "auto": "SCRAM-SHA-256"}.get(mechanism, mechanism)
-                self.told.wait_log(f"AUTH {name}")
-
-    def test_a_missing_one_is_never_replaced(self):
-        client = self.greeted(self.front({"to_backend": "NTLM"}))
-        self.assertEqual(client.smtp(b"AUTH PLAIN " + PLAIN)[0][:9], b"454 4.7.0")
-
+class LogIns(Front):
     def test_other_names(self):
         port = self.front({"users": [{"match": "^.*-alias$", "replace": "fred"}]})
         client = self.greeted(port)
