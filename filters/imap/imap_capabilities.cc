@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "filters/imap/imap_syntax.h"
 #include "filters/text.h"
 
 namespace postern::imap {
@@ -83,7 +84,7 @@ std::string CapabilityView::Own(const ProbedCapabilities& probed) const {
     for (const std::string& word : *probed) {
       // Of its log-ins none is passed through: Postern takes the basic ones, and no others.
       if (EqualsIgnoreCase(word, "IMAP4rev1") || StartsWithIgnoreCase(word, kAuth)) continue;
-      if (word.find_first_of(" \r\n") != std::string::npos || !view.Shown(word, false)) continue;
+      if (word.find(' ') != word.npos || !view.Shown(word, false)) continue;
       has_sasl_ir = has_sasl_ir || EqualsIgnoreCase(word, "SASL-IR");
       Append(list, word);
     }
@@ -93,6 +94,7 @@ std::string CapabilityView::Own(const ProbedCapabilities& probed) const {
 }
 
 bool CapabilityView::Shown(std::string_view word, bool logged_in) const {
+  if (!IsQuotable(word)) return false;  // a client might see several words in it
   if (StartsWithIgnoreCase(word, kAuth)) {
     return MechanismShown(word.substr(kAuth.size()), logged_in);
   }

@@ -213,6 +213,7 @@ std::string ImapFilter::ShownToClient(const Line& line, const Answer& answer, bo
   if (words.data() == nullptr) return std::string(line.text) + "\r\n";
   const size_t begin = words.data() - line.text.data();
   std::string shown(line.text.substr(0, begin));
+  if (shown.back() != ' ') shown += ' ';  // the list was empty
   shown += options_.connect_at_login && !logged_in ? View().Own(info_.probed)
                                                    : View().Rewrite(words, logged_in);
   shown += line.text.substr(begin + words.size());

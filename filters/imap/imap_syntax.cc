@@ -95,10 +95,11 @@ Status ReadStatus(std::string_view word) {
   return Status::kNone;
 }
 
+// A code without its end reaches to the end of the line: a client might read it so, too.
 std::string_view ReadCode(std::string_view text) {
   if (text.empty() || text.front() != '[') return {};
   const size_t close = text.find(']');
-  return close == std::string_view::npos ? std::string_view() : text.substr(1, close - 1);
+  return text.substr(1, close == std::string_view::npos ? close : close - 1);
 }
 
 }  // namespace
