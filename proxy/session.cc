@@ -10,6 +10,7 @@
 
 #include "conf/network.h"
 #include "proxy/filter_factory.h"
+#include "proxy/key_operation.h"
 #include "proxy/log.h"
 #include "proxy/proxy_protocol.h"
 #include "proxy/socket_address.h"
@@ -162,6 +163,16 @@ void Session::StartClientTls() {
   setup_->in_handshake = true;
   client_.StartTls(std::make_unique<TlsEngine>(listener_.tls->context(), true, worker_.bio()));
   ArmStage(listener_.conf.timeouts.handshake);
+}
+
+HandshakeTurns* Session::handshake_turns() { return &worker_.handshake_turns(); }
+
+void Session::OnKeyWork(Stream& from) {
+  const std::shared_ptr<KeyOperation> operation = PendingOperation(from.tls()->ssl());
+  RunElsewhere([operation] { operation->Run(); },
+               [this, &from] {
+                 if (!over() && from.open()) from.ResumeHandshake();
+               });
 }
 
 void Session::OnTlsUp(Stream& from) {

@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +84,8 @@ class Session final : public Stream::Owner {
   void OnDrained(Stream& from) override;
   void OnConnected(Stream& from, int error) override;
   void OnClosed(Stream& from) override;
+  void OnKeyWork(Stream& from) override;
+  HandshakeTurns* handshake_turns() override;
 
   // Beginning (session.cc).
   bool TrustsProxyHeader() const;
@@ -102,6 +105,7 @@ class Session final : public Stream::Owner {
   void AfterActions();
   void ApplyNote(const Event& event);
   void ApplyDerive(std::unique_ptr<sasl::Derivation> work);
+  void RunElsewhere(std::function<void()> run, std::function<void()> done);
   void Detach();
   void Pump(Side side, char* bytes, size_t size);
   void PumpHeld();
@@ -173,7 +177,7 @@ class Session final : public Stream::Owner {
   enum End end_ = End::kClientClosed;
   uint32_t server_index_ = 0;
   uint16_t client_port_ = 0;
-  uint8_t works_ = 0;           // key derivations under way
+  uint8_t works_ = 0;           // key derivations and signatures under way
   bool server_chosen_ = false;  // counted as active on server_index_
   bool server_named_ = false;   // server_index_ is one that was tried
   bool exempt_ = false;

@@ -232,39 +232,50 @@ void Session::ApplyNote(const Event& event) {
       event);
 }
 
+void Session::ApplyDerive(std::unique_ptr<sasl::Derivation> work) {
+  // Functions of the standard library can be copied, and what they hold with them.
+  auto shared = std::make_shared<std::unique_ptr<sasl::Derivation>>(std::move(work));
+  RunElsewhere([shared] { (*shared)->Run(); },
+               [this, shared] {
+                 if (stage_ != Stage::kInspecting) return;
+                 KeepMoment();
+                 filter_->OnDerived(std::move(*shared), worker_.actions());
+                 ApplyAlone();
+                 AfterEvent();
+               });
+}
+
 namespace {
 
-// A derivation on its way through libuv's pool. It owns itself until the pool gives it back.
-struct KeyWork {
+// Work on its way through libuv's pool. It owns itself until the pool gives it back.
+struct PoolWork {
   uv_work_t request{};
-  std::unique_ptr<sasl::Derivation> work;
-  std::function<void(std::unique_ptr<sasl::Derivation>)> done;
+  std::function<void()> run;
+  std::function<void()> done;
 };
 
 }  // namespace
 
-void Session::ApplyDerive(std::unique_ptr<sasl::Derivation> work) {
-  auto job = std::make_unique<KeyWork>();
-  job->work = std::move(work);
+// `run` on a thread of libuv's pool, then `done` here; the session is there until then.
+void Session::RunElsewhere(std::function<void()> run, std::function<void()> done) {
+  auto job = std::make_unique<PoolWork>();
+  job->run = std::move(run);
   job->request.data = job.get();
   ++works_;
-  job->done = [this](std::unique_ptr<sasl::Derivation> result) {
+  job->done = [this, done = std::move(done)] {
     --works_;
-    if (stage_ == Stage::kInspecting) {
-      KeepMoment();
-      filter_->OnDerived(std::move(result), worker_.actions());
-      ApplyAlone();
-      AfterEvent();
-    } else if (stage_ == Stage::kClosing) {
+    if (stage_ == Stage::kClosing) {
       CloseAll();
+    } else {
+      done();
     }
   };
   uv_queue_work(
       worker_.loop(), &job.release()->request,
-      [](uv_work_t* request) { static_cast<KeyWork*>(request->data)->work->Run(); },
+      [](uv_work_t* request) { static_cast<PoolWork*>(request->data)->run(); },
       [](uv_work_t* request, int) {
-        const std::unique_ptr<KeyWork> back(static_cast<KeyWork*>(request->data));
-        back->done(std::move(back->work));
+        const std::unique_ptr<PoolWork> back(static_cast<PoolWork*>(request->data));
+        back->done();
       });
 }
 

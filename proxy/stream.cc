@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace postern {
 namespace {
@@ -67,13 +68,25 @@ void Stream::OnConnect(uv_connect_t* request, int status) {
 void Stream::StartTls(std::unique_ptr<TlsEngine> engine) {
   Flush();
   tls_ = std::move(engine);
-  if (!SSL_is_server(tls_->ssl())) Shake();
+  first_flight_ = SSL_is_server(tls_->ssl()) != 0;
+  if (!first_flight_) Shake();
 }
 
 void Stream::ResumeHandshake() {
   Unblock(kKeyWork);
   bio_.Feed({});
   Shake();
+}
+
+bool Stream::MayShake() {
+  HandshakeTurns* turns = owner_.handshake_turns();
+  return !first_flight_ || has_turn_ || turns == nullptr || turns->Ask(*this, place_);
+}
+
+void Stream::TakeTurn() {
+  place_ = 0;
+  has_turn_ = true;
+  Unblock(kTurn);
 }
 
 void Stream::Block(ReadBlock reason) {
@@ -99,12 +112,18 @@ void Stream::ApplyReading() {
 
 void Stream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   auto* self = static_cast<Stream*>(handle->data);
-  *buffer = uv_buf_init(self->scratch_.read.get(), Scratch::kRead);
+  // libuv reads nothing into an empty buffer, and says UV_ENOBUFS.
+  *buffer = self->MayShake() ? uv_buf_init(self->scratch_.read.get(), Scratch::kRead)
+                             : uv_buf_init(nullptr, 0);
 }
 
 void Stream::OnRead(uv_stream_t* handle, ssize_t size, const uv_buf_t* buffer) {
   auto* self = static_cast<Stream*>(handle->data);
   if (size == 0) return;
+  if (size == UV_ENOBUFS && self->place_ != 0) {
+    self->Block(kTurn);
+    return;
+  }
   if (size < 0) {
     self->ReportEnd(size == UV_EOF ? StreamEnd::kEof : StreamEnd::kReset);
     return;
@@ -127,12 +146,19 @@ void Stream::Receive(char* bytes, size_t size) {
 
 void Stream::Shake() {
   bio_.Direct(out_);
-  switch (tls_->Handshake()) {
+  const TlsResult result = tls_->Handshake();
+  if (result != TlsResult::kWant || !out_.empty()) first_flight_ = has_turn_ = false;
+  switch (result) {
     case TlsResult::kWant:
       Flush();
       return;
     case TlsResult::kWork:
+      if (!bio_.drained()) {  // nobody has anything to say before our flight
+        ReportEnd(StreamEnd::kTls);
+        return;
+      }
       Block(kKeyWork);
+      owner_.OnKeyWork(*this);
       return;
     case TlsResult::kDone:
       break;
@@ -320,6 +346,7 @@ void Stream::Close() {
   if (state_ == State::kNone || state_ == State::kClosing) return;
   state_ = State::kClosing;
   reading_ = false;
+  if (place_ != 0) owner_.handshake_turns()->Leave(std::exchange(place_, 0));
   uv_close(&handle_.any, &Stream::OnClose);
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/handshake_turns.h"
 #include "proxy/scratch.h"
 #include "proxy/tls_engine.h"
 
@@ -35,6 +36,7 @@ enum ReadBlock : uint8_t {
   kFinishing = 8,  // the session is ending
   kEnded = 16,     // the peer has sent its last byte
   kKeyWork = 32,   // a private key operation is under way elsewhere
+  kTurn = 64,      // other handshakes come first
 };
 
 class Stream {
@@ -50,6 +52,10 @@ class Stream {
     virtual void OnDrained(Stream& from) = 0;  // the queue has fallen to the low mark
     virtual void OnConnected(Stream& from, int error) = 0;
     virtual void OnClosed(Stream& from) = 0;
+    // The handshake waits for PendingOperation; ResumeHandshake when it has run. Of server sides.
+    virtual void OnKeyWork(Stream&) {}
+    // Where handshakes queue; null: they do not.
+    virtual HandshakeTurns* handshake_turns() { return nullptr; }
   };
 
   Stream(Owner& owner, uv_loop_t* loop, Scratch& scratch, OutBuffer& out, TlsBio& bio)
@@ -67,6 +73,8 @@ class Stream {
   void Feed(char* bytes, size_t size) { Receive(bytes, size); }
   // A private key operation is done: goes on with the handshake.
   void ResumeHandshake();
+  // Its turn has come to read and to shake hands (HandshakeTurns).
+  void TakeTurn();
 
   void Block(ReadBlock reason);
   void Unblock(ReadBlock reason);
@@ -123,6 +131,7 @@ class Stream {
   void Enqueue(std::string_view bytes);
   void WriteQueue();
   void ApplyReading();
+  bool MayShake();
   void ReportEnd(StreamEnd end);
 
   Owner& owner_;
@@ -140,9 +149,12 @@ class Stream {
   std::unique_ptr<TlsEngine> tls_;
   std::unique_ptr<Queue> queue_;
   size_t low_mark_ = 0;
+  uint64_t place_ = 0;  // in the queue of handshakes; 0: in none
   State state_ = State::kNone;
   uint8_t blocks_ = kNotOpen;
   bool reading_ = false;
+  bool first_flight_ = false;  // server side: its flight is still to be made
+  bool has_turn_ = false;
   bool ended_ = false;
   bool shutdown_wanted_ = false;
   bool shutdown_done_ = false;

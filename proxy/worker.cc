@@ -88,6 +88,7 @@ void Worker::Tick() {
 
 void Worker::Sweep() {
   ++turn_;
+  handshake_turns_.Next();
   for (Session* session : std::exchange(doomed_, {})) sessions_.erase(session);
   if (!stopping_ || !sessions_.empty()) return;
   CloseHandle(reinterpret_cast<uv_handle_t*>(&wake_));

@@ -63,6 +63,7 @@ class Worker {
   size_t index() const { return index_; }
   Scratch& scratch() { return scratch_; }
   TlsBio& bio() { return bio_; }
+  HandshakeTurns& handshake_turns() { return handshake_turns_; }
   TimerQueues& timers() { return timers_; }
   Actions& actions() { return actions_; }
   Shared& shared() { return shared_; }
@@ -111,6 +112,7 @@ class Worker {
   uv_prepare_t sweep_{};
   Scratch scratch_;
   TlsBio bio_;
+  HandshakeTurns handshake_turns_;
   TimerQueues timers_;
   Actions actions_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;

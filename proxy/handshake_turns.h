@@ -1,0 +1,30 @@
+// The server's flight of a TLS handshake is by far the longest thing that one event can bring, and
+// many clients may ask for it at once. One a turn of the loop is worked out; the others wait in the
+// order in which they came, unread, so that those who are logged in have their turn in between.
+// Owned by a worker, used on its thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+namespace postern {
+
+class Stream;
+
+class HandshakeTurns {
+ public:
+  // True where `stream` may go on at once. Else it waits: `place` is set to a number other than 0,
+  // and its TakeTurn is called in a later turn of the loop.
+  bool Ask(Stream& stream, uint64_t& place);
+  // Gives a place up.
+  void Leave(uint64_t place) { waiting_.erase(place); }
+  // Once a turn of the loop, before it looks for events.
+  void Next();
+
+ private:
+  std::map<uint64_t, Stream*> waiting_;  // as many as there are sessions at most
+  uint64_t last_place_ = 0;
+  bool taken_ = false;
+};
+
+}  // namespace postern
