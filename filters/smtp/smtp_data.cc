@@ -102,7 +102,8 @@ class DataScanner::Output {
   }
   // The next bytes go on as `text`.
   void Replace(size_t size, std::string_view text) {
-    if (kept_ > 0) Flush();
+    constexpr size_t kMostMade = 32 * 1024;  // larger ones are new pages each time
+    if (kept_ > 0 || made_.size() >= kMostMade) Flush();
     made_ += text;
     dropped_ += size;
   }
