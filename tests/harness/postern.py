@@ -22,9 +22,9 @@ def program():
 class Postern(Process):
     """`config` is a dict (written as JSON, which is YAML) or a YAML text. Listeners without an address get a free port
     on 127.0.0.1, and those without a name are called PROTOCOL-MODE; both can be asked for by name. Under the thread
-    sanitizer there are four workers where the configuration does not say."""
+    sanitizer there are four workers where the configuration does not say. `launcher` is a command put in front of the program's, which gets `pass_fds`."""
 
-    def __init__(self, config, folder, env=None, wait=True, arguments=()):
+    def __init__(self, config, folder, env=None, wait=True, arguments=(), launcher=(), pass_fds=()):
         self.path = os.path.join(folder, "postern.yaml")
         self.events = []  # the parsed lines of the log
         self.listeners = {}
@@ -32,7 +32,8 @@ class Postern(Process):
         if isinstance(config, dict):
             config = self._complete(config)
         self.write(config)
-        super().__init__([program(), "run", "-c", self.path, *arguments], env=env, on_stderr=self._take_event)
+        super().__init__([*launcher, program(), "run", "-c", self.path, *arguments], env=env,
+                         on_stderr=self._take_event, pass_fds=pass_fds)
         if wait:
             self.wait_listening()
 

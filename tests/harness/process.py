@@ -22,13 +22,13 @@ def wait_until(condition, timeout=10.0, what="the condition", interval=0.02):
 class Process:
     """A child in a process group of its own, its stdout and stderr gathered line by line."""
 
-    def __init__(self, command, env=None, cwd=None, on_stderr=None):
+    def __init__(self, command, env=None, cwd=None, on_stderr=None, pass_fds=()):
         self.command = [str(part) for part in command]
         self.stdout_lines, self.stderr_lines = [], []
         self._on_stderr = on_stderr
         self._child = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
+            env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True, pass_fds=pass_fds)
         self._pumps = [
             threading.Thread(target=self._pump, args=(self._child.stdout, self.stdout_lines.append), daemon=True),
             threading.Thread(target=self._pump, args=(self._child.stderr, self._take_stderr), daemon=True)]
