@@ -32,7 +32,8 @@ class HealthChecker {
   // Once every 100 ms.
   void Tick();
   void Stop();
-  bool stopped() const { return checks_.empty() && lookups_ == 0; }
+  // A look-up is with the system's resolver, which cannot be told to stop.
+  bool looking_up() const { return lookups_ > 0; }
 
  private:
   class Check;

@@ -476,6 +476,11 @@ void Program::TickDrain() {
     uv_close(reinterpret_cast<uv_handle_t*>(&clock_), nullptr);
     health_->Stop();
     drain_ends_ = 0;
+    if (health_->looking_up()) {
+      log_->Write(LogLevel::kInfo, "stop", {});
+      log_.reset();
+      _exit(exit_status_);
+    }
   }
 }
 

@@ -302,6 +302,8 @@ void Session::EndIfClientIsThrough() {
   }
   if (server_stage_ == ServerStage::kConnecting || client_.drained()) {
     Finish(End::kClientClosed, {});
+  } else {
+    client_.ReportDrained();
   }
 }
 

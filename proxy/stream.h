@@ -98,6 +98,8 @@ class Stream {
   bool closing() const { return state_ == State::kClosing; }
   size_t queued() const { return queue_ ? queue_->flying.size() + queue_->waiting.size() : 0; }
   bool drained() const { return queued() == 0 && out_.empty(); }
+  // OnDrained is called once all of the queue has left, too.
+  void ReportDrained() { above_mark_ = queued() > 0; }
   void set_low_mark(size_t bytes) { low_mark_ = bytes; }
   TlsEngine* tls() { return tls_.get(); }
   const TlsEngine* tls() const { return tls_.get(); }
