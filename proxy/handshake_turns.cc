@@ -7,7 +7,7 @@
 namespace postern {
 
 bool HandshakeTurns::Ask(Stream& stream, uint64_t& place) {
-  if (!std::exchange(taken_, true)) return true;
+  if (!anybody_settled() || !std::exchange(taken_, true)) return true;
   place = ++last_place_;
   waiting_.emplace_hint(waiting_.end(), place, &stream);
   return false;

@@ -1,9 +1,10 @@
 // The server's flight of a TLS handshake is by far the longest thing that one event can bring, and
 // many clients may ask for it at once. One a turn of the loop is worked out; the others wait in the
 // order in which they came, unread, so that those who are logged in have their turn in between.
-// Owned by a worker, used on its thread.
+// Where nobody is, no turns are taken. Owned by a worker, used on its thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 
@@ -18,12 +19,17 @@ class HandshakeTurns {
   bool Ask(Stream& stream, uint64_t& place);
   // Gives a place up.
   void Leave(uint64_t place) { waiting_.erase(place); }
+  // A session has logged in, and one that had has ended.
+  void Settle() { ++settled_; }
+  void Unsettle() { --settled_; }
+  bool anybody_settled() const { return settled_ > 0; }
   // Once a turn of the loop, before it looks for events.
   void Next();
 
  private:
   std::map<uint64_t, Stream*> waiting_;  // as many as there are sessions at most
   uint64_t last_place_ = 0;
+  size_t settled_ = 0;
   bool taken_ = false;
 };
 

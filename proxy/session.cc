@@ -167,12 +167,17 @@ void Session::StartClientTls() {
 
 HandshakeTurns* Session::handshake_turns() { return &worker_.handshake_turns(); }
 
-void Session::OnKeyWork(Stream& from) {
+bool Session::OnKeyWork(Stream& from) {
   const std::shared_ptr<KeyOperation> operation = PendingOperation(from.tls()->ssl());
+  if (!worker_.handshake_turns().anybody_settled()) {  // another thread would spare nobody
+    operation->Run();
+    return false;
+  }
   RunElsewhere([operation] { operation->Run(); },
                [this, &from] {
                  if (!over() && from.open()) from.ResumeHandshake();
                });
+  return true;
 }
 
 void Session::OnTlsUp(Stream& from) {
@@ -356,6 +361,7 @@ void Session::ArmForPhase() {
       return;
     }
     login_timer_.Disarm();
+    Settle();
   } else if (stage_ != Stage::kDetached) {
     return;
   }
@@ -532,6 +538,7 @@ void Session::Report() {
   if (reported_) return;
   reported_ = true;
   counters().sessions_active.Sub();
+  if (settled_) worker_.handshake_turns().Unsettle();
   const double seconds = static_cast<double>(worker_.now() - started_) / 1000.0;
   counters().session_duration.Observe(seconds);
   if (counted_listener_) worker_.UncountConnection(listener_);

@@ -84,7 +84,7 @@ class Session final : public Stream::Owner {
   void OnDrained(Stream& from) override;
   void OnConnected(Stream& from, int error) override;
   void OnClosed(Stream& from) override;
-  void OnKeyWork(Stream& from) override;
+  bool OnKeyWork(Stream& from) override;
   HandshakeTurns* handshake_turns() override;
 
   // Beginning (session.cc).
@@ -105,6 +105,7 @@ class Session final : public Stream::Owner {
   void AfterActions();
   void ApplyNote(const Event& event);
   void ApplyDerive(std::unique_ptr<sasl::Derivation> work);
+  void Settle();
   void RunElsewhere(std::function<void()> run, std::function<void()> done);
   void Detach();
   void Pump(Side side, char* bytes, size_t size);
@@ -186,6 +187,7 @@ class Session final : public Stream::Owner {
   bool client_gone_ = false;
   bool server_gone_ = false;
   bool login_armed_ = false;
+  bool settled_ = false;  // counted as logged in
   bool linger_ = false;
   bool reported_ = false;
 };

@@ -286,6 +286,13 @@ void Session::Detach() {
   setup_.reset();
   login_timer_.Disarm();
   stage_ = Stage::kDetached;
+  Settle();
+}
+
+// The client is logged in: handshakes of others give it its turn.
+void Session::Settle() {
+  if (std::exchange(settled_, true)) return;
+  worker_.handshake_turns().Settle();
 }
 
 // After Detach: what had been held goes first, the server's side before the client's.

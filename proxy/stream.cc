@@ -157,8 +157,11 @@ void Stream::Shake() {
         ReportEnd(StreamEnd::kTls);
         return;
       }
-      Block(kKeyWork);
-      owner_.OnKeyWork(*this);
+      if (owner_.OnKeyWork(*this)) {
+        Block(kKeyWork);
+      } else {
+        Shake();
+      }
       return;
     case TlsResult::kDone:
       break;

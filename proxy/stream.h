@@ -52,8 +52,9 @@ class Stream {
     virtual void OnDrained(Stream& from) = 0;  // the queue has fallen to the low mark
     virtual void OnConnected(Stream& from, int error) = 0;
     virtual void OnClosed(Stream& from) = 0;
-    // The handshake waits for PendingOperation; ResumeHandshake when it has run. Of server sides.
-    virtual void OnKeyWork(Stream&) {}
+    // The handshake waits for PendingOperation (server sides alone). False: it has run. True: it
+    // will, and ResumeHandshake is called then.
+    virtual bool OnKeyWork(Stream&) { return true; }
     // Where handshakes queue; null: they do not.
     virtual HandshakeTurns* handshake_turns() { return nullptr; }
   };

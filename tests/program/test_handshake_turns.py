@@ -1,4 +1,4 @@
-"""Many handshakes at once, and signatures that are made on another thread."""
+"""Many handshakes at once, which take turns and sign on another thread while somebody is logged in."""
 
 # label: tsan
 
@@ -18,12 +18,24 @@ class Handshakes(Case):
                            "listeners": [{"name": "l", "protocol": "imap", "tls": "implicit", "backend": "b"},
                                          {"name": "s", "protocol": "imap", "tls": "starttls", "backend": "b"}]})
 
+    def log_in(self, postern):
+        client = self.client(postern.port("l"), tls=True)
+        client.line()
+        client.send(b"a LOGIN fred secret\r\n")
+        self.assertRegex(client.line(), rb"^a OK")
+        return client
+
     def greeting(self, port, **settings):
         with LineClient(port, tls=trusting(**settings)) as client:
             return client.line()
 
     def test_rsa_in_every_version_and_key_exchange(self):
         postern = self.start(rsa=True)
+        self.every_version(postern)
+        self.log_in(postern)
+        self.every_version(postern)
+
+    def every_version(self, postern):
         v12 = ssl.TLSVersion.TLSv1_2
         for settings in ({}, {"maximum_version": v12}, {"maximum_version": v12, "ciphers": "AES128-GCM-SHA256"}):
             self.assertTrue(self.greeting(postern.port("l"), **settings).startswith(b"* OK"), settings)
@@ -40,6 +52,7 @@ class Handshakes(Case):
 
     def many(self, rsa):
         postern = self.start(rsa)
+        logged_in = self.log_in(postern)
         seen = []
 
         def one():
@@ -49,6 +62,9 @@ class Handshakes(Case):
         threads = [threading.Thread(target=one) for _ in range(20)]
         for thread in threads:
             thread.start()
+        for _ in range(50):
+            logged_in.send(b"a NOOP\r\n")
+            self.assertRegex(logged_in.line(), rb"^a OK")
         for thread in threads:
             thread.join()
         self.assertEqual(seen, [b"* OK"] * 100)
@@ -61,6 +77,7 @@ class Handshakes(Case):
 
     def test_clients_that_leave_while_they_wait(self):
         postern = self.start(rsa=True)
+        self.log_in(postern)
         hello = ssl.MemoryBIO()
         ssl_object = trusting().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
         with self.assertRaises(ssl.SSLWantReadError):
@@ -75,6 +92,7 @@ class Handshakes(Case):
 
     def test_bytes_in_front_of_the_flight_of_an_rsa_key(self):
         postern = self.start(rsa=True)
+        self.log_in(postern)
         with socket.create_connection(("127.0.0.1", postern.port("l"))) as client:
             hello = ssl.MemoryBIO()
             ssl_object = trusting().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
