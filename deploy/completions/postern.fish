@@ -1,0 +1,26 @@
+# Completion of postern for fish.
+set -l commands run check cert status version
+set -l none "not __fish_seen_subcommand_from $commands"
+set -l cert "__fish_seen_subcommand_from cert"
+set -l made "__fish_seen_subcommand_from self-signed request"
+
+complete -c postern -f
+complete -c postern -n "$none" -a run -d "serve in the foreground"
+complete -c postern -n "$none" -a check -d "read and judge the configuration"
+complete -c postern -n "$none" -a cert -d "make a key with a certificate or a request"
+complete -c postern -n "$none" -a status -d "show how a running Postern is"
+complete -c postern -n "$none" -a version -d "show versions"
+complete -c postern -l help -s h -d "show help"
+complete -c postern -n "$none; or __fish_seen_subcommand_from run check status" -l config -s c -r -F -d "the configuration"
+complete -c postern -n "__fish_seen_subcommand_from check" -l matrix -d "print who may log in how"
+complete -c postern -n "__fish_seen_subcommand_from status" -l admin -x -d "the admin address"
+complete -c postern -n "__fish_seen_subcommand_from status" -l ready -d "only by the exit status"
+complete -c postern -n "$cert; and not $made" -a self-signed -d "a certificate that signed itself"
+complete -c postern -n "$cert; and not $made" -a request -d "a request for an authority"
+complete -c postern -n "$made" -l name -x -d "host names and addresses"
+complete -c postern -n "$made" -l key -r -F -d "file for the private key"
+complete -c postern -n "$made" -l rsa -d "an RSA key"
+complete -c postern -n "$made" -l force -d "replace files that are there"
+complete -c postern -n "__fish_seen_subcommand_from self-signed" -l chain -r -F -d "file for the certificate"
+complete -c postern -n "__fish_seen_subcommand_from self-signed" -l days -x -d "how long it is good"
+complete -c postern -n "__fish_seen_subcommand_from request" -l csr -r -F -d "file for the request"
