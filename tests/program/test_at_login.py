@@ -1,4 +1,5 @@
 """A backend that is connected at the log-in: Postern greets by itself, at once and in TLS."""
+# label: tsan
 
 from harness import Case, LineClient, main, self_signed
 

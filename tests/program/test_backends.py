@@ -1,4 +1,5 @@
 """The way to the servers: which one, its failures, TLS to it, and its end in mid-session."""
+# label: tsan
 
 import os
 import ssl

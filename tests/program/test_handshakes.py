@@ -1,4 +1,5 @@
 """TLS with clients: section 4 of what users rely on, on the running program."""
+# label: tsan
 
 import os
 import socket

@@ -1,4 +1,5 @@
 """Start, reload, renewal, takeover, drain and stop."""
+# label: tsan
 
 import os
 import signal

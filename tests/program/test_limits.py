@@ -1,4 +1,5 @@
 """Limits and timeouts of the running program."""
+# label: tsan
 
 import time
 

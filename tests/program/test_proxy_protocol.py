@@ -1,4 +1,5 @@
 """PROXY headers from balancers and to backends."""
+# label: tsan
 
 import socket
 import struct
