@@ -35,6 +35,22 @@ void Print(const std::vector<conf::Mistake>& mistakes) {
     std::fprintf(stderr, "%s\n", mistake.Text().c_str());
 }
 
+// A session takes two descriptors.
+uint64_t SessionsThatFit(uint64_t descriptors) {
+  return descriptors > kReserved + 2 ? (descriptors - kReserved) / 2 : 1;
+}
+
+// Where a number of connections was written that the descriptor limit does not allow.
+void WarnOfDescriptors(const conf::Config& config, std::vector<conf::Mistake>& mistakes) {
+  const uint64_t limit = RaiseDescriptorLimit();
+  const uint64_t can = SessionsThatFit(limit);
+  if (!config.Written("limits.connections") || config.limits.connections <= can) return;
+  mistakes.push_back(config.MistakeAt(
+      "limits.connections",
+      "the descriptor limit of " + std::to_string(limit) + " allows only " + std::to_string(can),
+      conf::Mistake::Severity::kWarning));
+}
+
 size_t WorkerCount(const conf::Config& config) {
   return config.workers ? *config.workers : std::max(1u, uv_available_parallelism());
 }
@@ -49,6 +65,7 @@ std::shared_ptr<const Snapshot> LoadAndJudge(const std::string& file, Shared& sh
   std::shared_ptr<const Snapshot> snapshot;
   if (loaded.config) {
     snapshot = MakeSnapshot(std::move(*loaded.config), shared, previous, mistakes);
+    if (snapshot) WarnOfDescriptors(snapshot->config, mistakes);
   } else if (loaded.draft) {
     FindMoreMistakes(*loaded.draft, mistakes);
   }
@@ -396,19 +413,9 @@ void Program::ReloadFailed(const std::vector<conf::Mistake>& mistakes) {
   PublishStatus();
 }
 
-// A session takes two descriptors.
 void Program::LimitConnections(const conf::Config& config) {
-  const uint64_t can = descriptor_limit_ > kReserved + 2 ? (descriptor_limit_ - kReserved) / 2 : 1;
+  const uint64_t can = SessionsThatFit(descriptor_limit_);
   const uint64_t wanted = config.limits.connections;
-  if (wanted > can) {
-    const conf::Mistake warning =
-        config.MistakeAt("limits.connections",
-                         "the descriptor limit (" + std::to_string(descriptor_limit_) +
-                             ") allows only " + std::to_string(can),
-                         conf::Mistake::Severity::kWarning);
-    if (config.Written("limits.connections")) Print({warning});
-    log_->Write(LogLevel::kWarn, "limits", {{"warning", std::string_view(warning.message)}});
-  }
   shared_->max_connections = wanted == 0 ? can : std::min(wanted, can);
 }
 
