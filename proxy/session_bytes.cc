@@ -1,6 +1,8 @@
 // The path of bytes: stream to filter to stream, and past the follower once the filter has let go.
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "proxy/log.h"
@@ -22,6 +24,12 @@ struct Overloaded : Handlers... {
 };
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+// Commands whose refusal comes with an AuthEvent.
+bool IsLoginCommand(std::string_view command) {
+  constexpr std::array kCommands = {"LOGIN", "AUTHENTICATE", "AUTH", "USER", "PASS", "APOP"};
+  return std::find(kCommands.begin(), kCommands.end(), command) != kCommands.end();
+}
 
 }  // namespace
 
@@ -202,7 +210,13 @@ void Session::ApplyNote(const Event& event) {
           },
           [&](const BlockedEvent& e) {
             counters().blocked[static_cast<size_t>(e.reason)].Add();
-            worker_.NoteRefusal(client_text_, listener_.conf.name, {}, ToString(e.reason));
+            // A log-in has told of itself, and an unknown word may be anything, a password too.
+            if (!IsLoginCommand(e.command)) {
+              worker_.NoteRefusal(client_text_, listener_.conf.name,
+                                  e.reason == BlockReason::kUnknown ? std::string_view()
+                                                                    : std::string_view(e.command),
+                                  ToString(e.reason));
+            }
             worker_.LogSession(LogLevel::kInfo, "blocked", id_,
                                {{"listener", listener_.conf.name},
                                 {"client", client_text_},

@@ -144,6 +144,20 @@ class Admin(Case):
         self.assertIn("dead", status["reason"])
         wait_until(lambda: not json.loads(down.get("/status.json")[1])["backends"][0]["up"], 10, "down in the status")
 
+    def test_a_drain_is_not_ready(self):
+        client = self.client(self.front.port("imap-implicit"), tls=True)
+        client.line()
+        client.imap(b"a LOGIN fred secret")
+        self.front.send_signal(signal.SIGTERM)
+        self.front.wait_event("drain")
+        wait_until(lambda: self.front.get("/readyz")[0] == 503, 5, "not ready")
+        self.assertIn("drain", self.front.get("/readyz")[1])
+        self.assertEqual(self.front.get("/healthz")[0], 200)
+        self.assertTrue(self.status()["draining"])
+        self.assertEqual(self.run_status("--admin", self.front.admin, "--ready").returncode, 1)
+        client.imap(b"b LOGOUT")
+        self.assertEqual(self.front.wait(30), 0)
+
     def test_status_agrees_with_metrics(self):
         for _ in range(3):
             self.log_in()
@@ -164,8 +178,8 @@ class Admin(Case):
         self.assertEqual(cells["imap-starttls", "BASIC", "clear"]["counts"]["blocked"], 1)
         self.assertEqual(cells["imap-starttls", "BASIC", "clear"]["action"], "blocked")
         self.assertNotIn(("imap-implicit", "BASIC", "clear"), cells)
-        self.assertEqual(status["refusals"][0]["listener"], "imap-starttls")
-        self.assertEqual(status["refusals"][0]["address"], "127.0.0.1")
+        self.assertEqual([(one["listener"], one["address"], one["mechanism"]) for one in status["refusals"]],
+                         [("imap-starttls", "127.0.0.1", "BASIC")])
         self.assertNotIn("fred", json.dumps(status))
         self.assertNotIn("secret", json.dumps(status))
         self.assertEqual(status["certificates"][0]["names"][0], "localhost")
