@@ -13,10 +13,11 @@ bool HandshakeTurns::Ask(Stream& stream, uint64_t& place) {
   return false;
 }
 
-// What waits has bytes to be read, so that the loop does not sleep before its turn.
+// What waits has bytes to be read, so that the loop does not sleep before its turn; the end of a
+// key operation wakes it.
 void HandshakeTurns::Next() {
-  taken_ = !waiting_.empty();
-  if (!taken_) return;
+  taken_ = held_ > 0 || !waiting_.empty();
+  if (held_ > 0 || waiting_.empty()) return;
   Stream& first = *waiting_.begin()->second;
   waiting_.erase(waiting_.begin());
   first.TakeTurn();

@@ -23,6 +23,10 @@ class HandshakeTurns {
   void Settle() { ++settled_; }
   void Unsettle() { --settled_; }
   bool anybody_settled() const { return settled_ > 0; }
+  // A key operation is under way on another thread, and has ended. Nobody's turn comes between: a
+  // processor that both threads share would else go to a queue of signatures.
+  void Hold() { ++held_; }
+  void Release() { --held_; }
   // Once a turn of the loop, before it looks for events.
   void Next();
 
@@ -30,6 +34,7 @@ class HandshakeTurns {
   std::map<uint64_t, Stream*> waiting_;  // as many as there are sessions at most
   uint64_t last_place_ = 0;
   size_t settled_ = 0;
+  size_t held_ = 0;
   bool taken_ = false;
 };
 

@@ -173,8 +173,10 @@ bool Session::OnKeyWork(Stream& from) {
     operation->Run();
     return false;
   }
+  worker_.handshake_turns().Hold();
   RunElsewhere([operation] { operation->Run(); },
                [this, &from] {
+                 worker_.handshake_turns().Release();
                  if (!over() && from.open()) from.ResumeHandshake();
                });
   return true;

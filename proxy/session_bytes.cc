@@ -278,11 +278,8 @@ void Session::RunElsewhere(std::function<void()> run, std::function<void()> done
   ++works_;
   job->done = [this, done = std::move(done)] {
     --works_;
-    if (stage_ == Stage::kClosing) {
-      CloseAll();
-    } else {
-      done();
-    }
+    done();
+    if (stage_ == Stage::kClosing) CloseAll();
   };
   uv_queue_work(
       worker_.loop(), &job.release()->request,

@@ -130,7 +130,7 @@ class Tls(Case):
         with self.assertRaises(ssl.SSLError):
             greets("needs", other)
         self.failures(postern, "certificate", 2)
-        self.assertTrue(postern.of("session", client_certificate="CN=fred"))
+        postern.wait_event("session", client_certificate="CN=fred")
 
     def test_ticket_does_not_cross_client_certificate_rules(self):
         """CVE-2025-23419."""
