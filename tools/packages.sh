@@ -11,7 +11,7 @@ declare -A packages=(
   [bench]="python3 nginx libnginx-mod-mail libnginx-mod-stream haproxy stunnel4 hitch dovecot-imapd dovecot-pop3d
     openssl strace"
   [screenshots]="chromium chromium-driver"
-  [package]="debhelper dh-apparmor scdoc lintian"
+  [package]="debhelper dh-apparmor scdoc lintian debootstrap"
   [lint]="clang-format clang-tidy"
 )
 

@@ -22,6 +22,7 @@ from .certs import Authority, Certificate, self_signed
 from .client import LineClient, trusting
 from .dovecot import Dovecot
 from .legacy import LegacyServer
+from .manager import Manager
 from .messages import body_of, message
 from .metrics import Metrics
 from .net import can_connect, free_port
@@ -31,7 +32,7 @@ from .process import Process, wait_until
 from .programs import refused, run
 
 __all__ = [
-    "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Metrics", "Postern",
+    "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Manager", "Metrics", "Postern",
     "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect", "canned", "free_port", "main", "message", "refused",
     "rules", "run", "self_signed", "trusting", "wait_until",
 ]

@@ -2,91 +2,15 @@
 own, and starts the program as deploy/systemd/postern.service would."""
 # label: tsan
 
-import fcntl
 import os
 import signal
-import socket
-import struct
 import threading
 import time
 
-from harness import Case, LineClient, Postern, free_port, main, rules, wait_until
+from harness import Case, LineClient, Manager, Postern, free_port, main, rules, wait_until
 
 IMAP = rules(b"* OK ready\r\n", {b"LOGIN": b"{tag} OK in\r\n", b"LOGOUT": b"* BYE\r\n{tag} OK bye\r\n",
                                  b"NOOP": b"{tag} OK noop\r\n"})
-
-
-class Manager:
-    """The other end of NOTIFY_SOCKET. `store` holds descriptors by name, each socket once, as systemd's does."""
-
-    def __init__(self, path):
-        self.messages, self.store = [], {}
-        name = "\0" + path[1:] if path.startswith("@") else path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(name)
-        self._socket.settimeout(0.1)
-        self._ending = False
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self):
-        while not self._ending:
-            try:
-                data, control, _, _ = self._socket.recvmsg(65536, socket.CMSG_SPACE(4 * 253))
-            except socket.timeout:
-                continue
-            fds = []
-            for level, kind, payload in control:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    fds += struct.unpack(f"{len(payload) // 4}i", payload)
-            fields = dict(line.split("=", 1) for line in data.decode().splitlines())
-            self._keep(fields, fds)
-            self.messages.append(fields)
-
-    def _keep(self, fields, fds):
-        have = self.store.setdefault(fields.get("FDNAME", "stored"), [])
-        if fields.get("FDSTOREREMOVE") == "1":
-            while have:
-                os.close(have.pop())
-        for fd in fds:
-            known = [os.fstat(kept).st_ino for kept in have]
-            if fields.get("FDSTORE") == "1" and os.fstat(fd).st_ino not in known:
-                have.append(fd)
-            else:
-                os.close(fd)
-
-    def of(self, key, value="1"):
-        return [fields for fields in list(self.messages) if fields.get(key) == value]
-
-    def wait(self, key, count=1, timeout=20.0):
-        wait_until(lambda: len(self.of(key)) >= count, timeout, f"{count} times {key}=1; {self.messages}")
-
-    def kept(self):
-        """Names and descriptors, as LISTEN_FDNAMES and the descriptors from 3 on would have them."""
-        return [(name, fd) for name, fds in sorted(self.store.items()) for fd in fds]
-
-    def close(self):
-        self._ending = True
-        self._thread.join()
-        self._socket.close()
-        for _, fd in self.kept():
-            os.close(fd)
-
-
-def start_unit(config, folder, environment, kept):
-    """The program with `kept`, (name, descriptor) pairs, from descriptor 3 on. LISTEN_PID can be known to the process
-    alone, hence the shell (bash: dash has descriptors of one digit only)."""
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100 + len(kept)) for _, fd in kept]
-    moves = " ".join([f"{3 + i}<&{fd}" for i, fd in enumerate(high)] + [f"{fd}<&-" for fd in high])
-    launcher = []
-    if kept:
-        environment = {**environment, "LISTEN_FDS": str(len(kept)), "LISTEN_FDNAMES": ":".join(name for name, _ in kept)}
-        launcher = ["bash", "-c", f'exec {moves}; export LISTEN_PID=$$; exec "$@"', "bash"]
-    try:
-        return Postern(config, folder, env=environment, launcher=launcher, pass_fds=high)
-    finally:
-        for fd in high:
-            os.close(fd)
 
 
 class ServiceManager(Case):
@@ -96,8 +20,7 @@ class ServiceManager(Case):
         self.port = free_port()
 
     def manager(self, path=None):
-        self.notify = path or self.path("notify")
-        manager = Manager(self.notify)
+        self.manages = manager = Manager(path or self.path("notify"))
         self.addCleanup(manager.close)
         return manager
 
@@ -109,11 +32,11 @@ class ServiceManager(Case):
                               {"name": "u", "protocol": "imap", "tls": "none", "address": f"unix:{self.path('imap')}",
                                "backend": self.backend.address}], **more}
 
-    def start(self, config, kept=(), **environment):
+    def start(self, config, **more):
         folder = self.path(f"unit{time.monotonic_ns()}")
         os.mkdir(folder)
-        environment = {"NOTIFY_SOCKET": self.notify, "FDSTORE": "64", **environment}
-        return self.own(start_unit(config, folder, environment, list(kept)))
+        with self.manages.handing_over() as (launcher, environment, fds):
+            return self.own(Postern(config, folder, env={**environment, **more}, launcher=launcher, pass_fds=fds))
 
     def test_life(self):
         manager = self.manager()
@@ -189,7 +112,7 @@ class ServiceManager(Case):
         first.stop()
         config = self.config()
         config["listeners"] = config["listeners"][:1]
-        self.start(config, manager.kept())
+        self.start(config)
         manager.wait("READY", 2)
         self.assertEqual([len(fds) for fds in manager.store.values() if fds], [2])
 
@@ -220,7 +143,7 @@ class ServiceManager(Case):
             unit.send_signal(signal.SIGTERM)
             self.assertEqual(unit.wait(30), 0)
             time.sleep(0.3)  # clients wait in the queue meanwhile
-            unit = self.start(self.config(), manager.kept())
+            unit = self.start(self.config())
             manager.wait("READY", count)
             restarted = time.monotonic()
             wait_until(lambda: served and served[-1] > restarted, 20, "clients of the new one")
@@ -234,7 +157,7 @@ class ServiceManager(Case):
     def test_both_sockets_serve_after_a_restart(self):
         manager = self.manager()
         self.start(self.config()).stop()
-        unit = self.start(self.config(), manager.kept())
+        unit = self.start(self.config())
         manager.wait("READY", 2)
         clients = [self.client(self.port) for _ in range(40)]
         for client in clients:
