@@ -28,6 +28,8 @@ inline constexpr size_t kMaxServerLine = 16 * 1024;
 inline constexpr size_t kMaxCommandLine = 64 * 1024;
 // Answers owed at a time before the log-in; the client waits where there are more.
 inline constexpr size_t kMaxOwed = 32;
+// Unknown commands that are answered; one more ends the session.
+inline constexpr int kMaxUnknown = 100;
 
 class Dialogue final : public Filter {
  public:
@@ -161,6 +163,8 @@ class Dialogue final : public Filter {
   bool server_up_ = false;
   bool greeted_ = false;  // the server's greeting has been read
   bool unnamed_ = false;  // the next unknown word may be a secret: a log-in was refused before it
+
+  int unknown_ = 0;  // commands so far
 
   // The log-in in hand.
   Pairing pairing_ = Pairing::kNone;

@@ -50,8 +50,12 @@ std::string Offer::EditGreeting(std::string_view text) const {
   return greeting;
 }
 
+bool Offer::IsDenied(std::string_view command) const {
+  return Contains(options_.deny, command) && !Contains(options_.allow, command);
+}
+
 bool Offer::IsHidden(std::string_view capability) const {
-  if (Contains(options_.hidden, capability) || Contains(options_.deny, capability)) return true;
+  if (Contains(options_.hidden, capability) || IsDenied(capability)) return true;
   if (EqualsIgnoreCase(capability, "STLS")) return true;  // Postern's own comes at the end
   if (EqualsIgnoreCase(capability, "PIPELINING")) return !options_.pipelining;
   if (EqualsIgnoreCase(capability, "UTF8") || EqualsIgnoreCase(capability, "LANG")) {
@@ -83,7 +87,7 @@ bool Offer::Takes(std::string_view mechanism) const {
 
 std::string Offer::OwnSasl() const {
   std::string shown;
-  if (!options_.TakesLogins() || Contains(options_.deny, "AUTH")) return shown;
+  if (!options_.TakesLogins() || IsDenied("AUTH")) return shown;
   for (const std::string_view name : {"PLAIN", "LOGIN"}) {
     if (Allows(name)) shown.append(" ").append(name);
   }
@@ -95,12 +99,12 @@ void Offer::EditCapability(std::string_view line, std::string& out) {
   const std::string_view name = TakeWord(arguments);
   if (IsHidden(name)) return;
   if (EqualsIgnoreCase(name, "USER")) {
-    if (!Allows("BASIC") || Contains(options_.deny, "PASS") || shown_.user) return;
+    if (!Allows("BASIC") || IsDenied("PASS") || shown_.user) return;
     shown_.user = true;
     return AppendLine(out, line);
   }
   if (!EqualsIgnoreCase(name, "SASL")) return AppendLine(out, line);
-  if (Contains(options_.deny, "AUTH")) return;
+  if (IsDenied("AUTH")) return;
   const std::string mechanisms = (shown_.sasl ? "" : OwnSasl()) + FilterMechanisms(arguments);
   shown_.sasl = true;
   if (!mechanisms.empty()) AppendLine(out, "SASL" + mechanisms);

@@ -25,6 +25,13 @@ struct Entry {
   Dialogue::Handler handler;
 };
 
+// A browser that was made to speak to a mail server (ALPACA, section 5): its request line ends so.
+bool IsHttp(std::string_view text) {
+  const size_t version = text.rfind(" HTTP/");
+  return version != std::string_view::npos &&
+         text.find_first_not_of("0123456789.", version + 6) == std::string_view::npos;
+}
+
 bool Names(const std::vector<std::string>& verbs, std::string_view verb) {
   return std::any_of(verbs.begin(), verbs.end(),
                      [verb](const std::string& name) { return EqualsIgnoreCase(name, verb); });
@@ -194,7 +201,7 @@ bool Dialogue::TakeCommand(const Line& line, std::string_view behind, Actions& o
       {"XTND", &Dialogue::OnTransaction}, {"RPOP", &Dialogue::OnTransaction},
   }};
   const std::string_view verb = line.word();
-  if (!options_.deny.empty() && Names(options_.deny, verb)) {
+  if (Names(options_.deny, verb) && !Names(options_.allow, verb)) {
     return Blocked(line, BlockReason::kDenied, verb, "-ERR Command not available\r\n", out);
   }
   const auto* entry = std::find_if(kVerbs.begin(), kVerbs.end(), [verb](const Entry& candidate) {
@@ -208,6 +215,12 @@ bool Dialogue::TakeUnknown(const Line& line, std::string_view verb, Actions& out
   if (!verb.empty() && Names(options_.allow, verb)) {
     if (offer_.HoldsBack()) return Blocked(line, BlockReason::kClear, verb, kNeedsTls, out);
     if (!options_.connect_at_login) return PassCommand(line, Answer::kSingle, out);
+  }
+  if (queue_.full()) return false;
+  if (IsHttp(line.text) || ++unknown_ > kMaxUnknown) {
+    out.Drop(line.size);
+    Fail(ProtocolFault::kUnexpected, out);
+    return true;
   }
   // Behind a log-in that was refused this may be a part of it: no word of it goes into a log.
   return Blocked(line, BlockReason::kUnknown, unnamed_ ? "?" : verb, kUnknown, out);
@@ -327,7 +340,7 @@ void Dialogue::Fail(ProtocolFault fault, Actions& out) {
     case ProtocolFault::kBareLf:
       return FinishWith(Cause::kProtocolError, "-ERR CR without LF\r\n", out);
     default:
-      return FinishWith(Cause::kProtocolError, "-ERR Command where a response was due\r\n", out);
+      return FinishWith(Cause::kProtocolError, "-ERR That was not expected here\r\n", out);
   }
 }
 
