@@ -52,6 +52,15 @@ class Package(Case):
                    os.path.join(SOURCE, "deploy/systemd/postern.service"))
         self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr)
 
+    def test_unit_is_verified(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("no systemd-analyze")
+        with open(self.path("postern.service"), "w") as file:
+            file.write(read("deploy/systemd/postern.service").replace("/usr/bin/postern", os.environ["POSTERN"]))
+        done = run("systemd-analyze", "verify", "--man=no", self.path("postern.service"))
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        self.assertNotIn(self.folder, done.stderr)
+
     def test_options_are_in_manual_and_completions(self):
         files = {name: read(name) for name in ("docs/man/postern.1.scd", "deploy/completions/postern",
                                                "deploy/completions/_postern", "deploy/completions/postern.fish")}
