@@ -36,7 +36,8 @@ class Probe {
   // What the server showed, in the form of ProbedCapabilities. Empty where it knows no such
   // command.
   const std::vector<std::string>& capabilities() const { return capabilities_; }
-  std::string_view failure() const { return failure_; }  // a literal
+  std::string_view failure() const { return failure_; }      // a literal
+  bool greeted() const { return step_ != Step::kGreeting; }  // the greeting was good
 
  private:
   enum class Step : uint8_t { kGreeting, kHello, kUpgrade, kTlsHello, kCapabilities, kGoodbye };

@@ -166,7 +166,9 @@ void Session::HelloSays(Probe::State state, std::string send) {
       StartServerTls();
       return;
     case Probe::State::kFailed:
-      ServerFailed(BackendFaultReason::kTls, setup_->hello->failure());
+      ServerFailed(
+          setup_->hello->greeted() ? BackendFaultReason::kTls : BackendFaultReason::kGreeting,
+          setup_->hello->failure());
       return;
     case Probe::State::kDone:
       break;
