@@ -240,7 +240,8 @@ CURVE_PEERS = [Postern, Haproxy, NginxStream]
 
 # System calls: (name, goal, load)
 SYSTEM_CALLS = [
-    ("an IMAP session", 45, ["--mode", "session", "--connections", 1, "--count", 200]),
+    ("an IMAP session", 45, ["--mode", "session", *COLD, "--count", 1000]),
+    ("an IMAP session, alone", None, ["--mode", "session", "--connections", 1, "--count", 200]),
     ("a NOOP round trip", 6, ["--mode", "latency", "--connections", 1, "--count", 2000]),
     ("a MiB down", 24, ["--mode", "bulk-down", "--connections", 1, "--count", 50]),
     ("a MiB up", 30, ["--mode", "bulk-up", "--connections", 1, "--count", 50]),

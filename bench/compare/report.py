@@ -78,7 +78,7 @@ def call_table(calls):
     for unit in units:
         counts = calls[unit]["peers"]
         cells = [f"{counts[peer]['total']:.1f}" if peer in counts else "" for peer in peers]
-        lines.append("| " + " | ".join([unit] + cells + [str(calls[unit]["goal"])]) + " |")
+        lines.append("| " + " | ".join([unit] + cells + [str(calls[unit]["goal"] or "")]) + " |")
     return "\n".join(lines)
 
 
