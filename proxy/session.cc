@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 // it).
 constexpr auto kLastWordsTime = 5000ms;
 constexpr auto kLingerTime = 2000ms;
+constexpr auto kLingerInDrain = 500ms;
 // An idle timer is moved at most this often: the clock is coarser.
 constexpr uint64_t kRearmAfter = 100;
 // A session that has just done something is not idle yet, and drained a little later.
@@ -429,6 +430,7 @@ void Session::OnStageTimeout() {
 // The end.
 
 void Session::End(enum End end, Farewell words) {
+  if (stage_ == Stage::kLingering) CloseAll();
   if (over()) return;
   const bool may_speak =
       follower_ ? follower_->CanSpeak() : stage_ == Stage::kInspecting && filter_->AtRest();
@@ -510,7 +512,7 @@ void Session::OnLastWordsOut() {
   }
   stage_ = Stage::kLingering;
   for (const ReadBlock reason : {kPeerFull, kHeld, kKeyWork}) client_.Unblock(reason);
-  ArmStage(kLingerTime);
+  ArmStage(end_ == End::kDrain ? kLingerInDrain : kLingerTime);
 }
 
 void Session::CloseAll() {
