@@ -41,6 +41,8 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   void Watch(spdlog::details::thread_pool* pool) { pool_ = pool; }
   // After the log's thread has ended: what it had gathered.
   void Finish() { WriteGathered(); }
+  // Any thread: whether a flush that was asked for has been done.
+  bool flushed() const { return flushed_.load(); }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -56,7 +58,10 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
     if (!Stopping()) std::this_thread::sleep_for(kGather);
     if (!MoreIsWaiting()) WriteGathered();
   }
-  void flush_() override {}
+  void flush_() override {
+    WriteGathered();
+    flushed_.store(true);
+  }
 
  private:
   bool Stopping() const { return stop_at_.load() != 0; }
@@ -97,6 +102,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   const int fd_;
   const std::atomic<LogFormat>& format_;
   std::atomic<steady_clock::rep> stop_at_{0};
+  std::atomic<bool> flushed_{false};
   spdlog::details::thread_pool* pool_ = nullptr;
   size_t reported_lost_ = 0;
   std::string gathered_;
@@ -116,6 +122,7 @@ struct Log::State {
 
   std::atomic<LogLevel> level;
   std::atomic<LogFormat> format;
+  std::atomic<bool> closed{false};
   std::shared_ptr<DescriptorSink> sink;
   std::shared_ptr<spdlog::details::thread_pool> pool;  // its end joins the thread
   std::shared_ptr<spdlog::async_logger> logger;
@@ -131,6 +138,15 @@ Log::~Log() {
   state_->sink->Finish();
 }
 
+void Log::Close() {
+  if (state_->closed.exchange(true)) return;
+  state_->sink->Stop();
+  state_->logger->flush();
+  const auto give_up = steady_clock::now() + 2 * kLastWrites;
+  while (!state_->sink->flushed() && steady_clock::now() < give_up)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 void Log::Configure(LogLevel level, LogFormat format) {
   state_->level = level;
   state_->format = format;
@@ -143,7 +159,7 @@ void Log::Write(LogLevel level, std::string_view event, std::initializer_list<Lo
 }
 
 void Log::Write(LogLevel level, std::string_view event, const LogField* fields, size_t count) {
-  if (!enabled(level)) return;
+  if (!enabled(level) || state_->closed.load()) return;
   std::string line =
       FormatLogLine(state_->format, LogTime::clock::now(), level, event, fields, count);
   state_->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));

@@ -34,6 +34,10 @@ class Log {
   // Writes what is queued, for a second at most where `fd` takes no more.
   ~Log();
 
+  // Writes what is queued as above and drops what comes later: for an _exit while other threads
+  // still write here, which must find the log alive.
+  void Close();
+
   void Configure(LogLevel level, LogFormat format);  // reload; any thread
   bool enabled(LogLevel level) const;
   // Any thread. `event` is a literal of the contract's section 8.

@@ -232,7 +232,7 @@ void Program::OnSignal(int signal) {
     BeginDrain();
     return;
   }
-  log_.reset();  // what is queued is written
+  log_->Close();  // what is queued is written; the workers run on
   _exit(1);
 }
 
@@ -473,7 +473,7 @@ void Program::TickDrain() {
   if (!stopping_ && ((empty && ticks_ % 3 == 0) || now >= drain_ends_)) StopAll();
   if (stopping_ && (empty || now >= drain_ends_ + kStopTime)) {
     if (!empty) {  // what does not even close is left to the kernel
-      log_.reset();
+      log_->Close();
       _exit(0);
     }
     for (const auto& worker : workers_) worker->Join();
@@ -485,7 +485,7 @@ void Program::TickDrain() {
     drain_ends_ = 0;
     if (health_->looking_up()) {
       log_->Write(LogLevel::kInfo, "stop", {});
-      log_.reset();
+      log_->Close();
       _exit(exit_status_);
     }
   }

@@ -131,6 +131,18 @@ TEST(Log, WritesWhatIsQueuedBeforeItEnds) {
   EXPECT_EQ(all.find("tls"), std::string::npos);
 }
 
+TEST(Log, CloseWritesWhatIsQueuedAndBearsLaterLines) {
+  Pipe pipe;
+  Log log(LogLevel::kInfo, LogFormat::kJson, pipe.writer());
+  for (uint64_t i = 0; i < 200; ++i) log.Write(LogLevel::kInfo, "session", {{"n", i}});
+  log.Close();
+  log.Write(LogLevel::kInfo, "late", {});
+  log.Close();
+  std::string all = pipe.ReadAll();
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 200);
+  EXPECT_EQ(all.find("late"), std::string::npos);
+}
+
 TEST(Log, LevelAndFormatChangeWhileItRuns) {
   Pipe pipe;
   {
