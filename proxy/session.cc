@@ -320,7 +320,18 @@ Turn Session::turn() const {
   return filter_ ? filter_->turn() : Turn::kClient;
 }
 
-bool Session::FilterLoggedIn() const { return !filter_ || filter_->phase() == Phase::kLoggedIn; }
+// Whether bytes that came together, this many, may belong to a log-in. In smtp without require_auth
+// one may come at any time, or never: until then whatever is no larger than a command counts as
+// one, which spares the bulk of a message.
+bool Session::HoldsSecrets(size_t size) const {
+  if (!filter_) return false;
+  if (filter_->phase() != Phase::kLoggedIn) return true;
+  return filter_->user().empty() && size <= limits().line;
+}
+
+bool Session::TellsSecrets(const Stream& from, size_t size) const {
+  return &from == &client_ && HoldsSecrets(size);
+}
 
 std::string_view Session::GoodbyeText(Farewell why) const {
   const bool clear = listener_.conf.tls.mode != conf::TlsMode::kImplicit || client_.tls_up();

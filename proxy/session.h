@@ -86,6 +86,7 @@ class Session final : public Stream::Owner {
   void OnClosed(Stream& from) override;
   bool OnKeyWork(Stream& from) override;
   HandshakeTurns* handshake_turns() override;
+  bool TellsSecrets(const Stream& from, size_t size) const override;
 
   // Beginning (session.cc).
   bool TrustsProxyHeader() const;
@@ -145,7 +146,7 @@ class Session final : public Stream::Owner {
   ListenerCounters& counters() const;
   ServerCounters& server_counters() const;
   Turn turn() const;
-  bool FilterLoggedIn() const;
+  bool HoldsSecrets(size_t size) const;
   std::string_view GoodbyeText(Farewell why) const;
 
   Worker& worker_;

@@ -31,6 +31,28 @@ bool IsLoginCommand(std::string_view command) {
   return std::find(kCommands.begin(), kCommands.end(), command) != kCommands.end();
 }
 
+// text.erase(0, size), and nothing of what was there stays behind the new end.
+void EraseFront(std::string& text, size_t size, bool secret) {
+  const size_t left = text.size() - size;
+  text.erase(0, size);
+  if (!secret) return;
+  text.resize(left + size);
+  Wipe(text.data() + left, size);
+  text.resize(left);
+}
+
+// text.append(bytes), and where the text has to move no copy of it stays behind.
+void Hold(std::string& text, std::string_view bytes, bool secret) {
+  if (secret && text.capacity() - text.size() < bytes.size()) {
+    std::string larger;
+    larger.reserve(2 * text.size() + bytes.size());
+    larger.append(text);
+    Wipe(text);
+    text.swap(larger);
+  }
+  text.append(bytes);
+}
+
 }  // namespace
 
 void Session::OnBytes(Stream& from, char* bytes, size_t size) {
@@ -58,9 +80,9 @@ void Session::OnBytes(Stream& from, char* bytes, size_t size) {
     Pump(side, bytes, size);
   } else {
     if (!is_client && server_stage_ == ServerStage::kGreeting) ServerReady();
-    const bool wipe = !FilterLoggedIn();
+    const bool before = HoldsSecrets(size);
     Inspect(side, {bytes, size});
-    if (wipe) Wipe(bytes, size);
+    if (before || HoldsSecrets(size)) Wipe(bytes, size);
   }
   AfterEvent();
 }
@@ -78,14 +100,16 @@ void Session::Inspect(Side side, std::string_view fresh) {
     if (!fresh.empty() && !over()) Pump(side, const_cast<char*>(fresh.data()), fresh.size());
     return;
   }
-  if (!fresh.empty() && !over()) held_[static_cast<size_t>(side)].append(fresh);
+  if (!fresh.empty() && !over()) {
+    Hold(held_[static_cast<size_t>(side)], fresh, HoldsSecrets(fresh.size()));
+  }
 }
 
 // One call of the filter with everything unconsumed of a side. False where it had nothing to say.
 bool Session::Ask(Side side, std::string_view& fresh) {
   std::string& held = held_[static_cast<size_t>(side)];
   if (!held.empty() && !fresh.empty()) {
-    held.append(fresh);
+    Hold(held, fresh, HoldsSecrets(held.size()));
     fresh = {};
   }
   const std::string_view input = held.empty() ? fresh : std::string_view(held);
@@ -102,14 +126,11 @@ bool Session::Ask(Side side, std::string_view& fresh) {
   if (held.empty()) {
     fresh.remove_prefix(used);
   } else if (used == held.size()) {
-    if (FilterLoggedIn()) {
-      held.clear();
-      held.shrink_to_fit();
-    } else {
-      Wipe(held);
-    }
+    if (HoldsSecrets(held.size())) Wipe(held);
+    held.clear();
+    held.shrink_to_fit();
   } else {
-    held.erase(0, used);
+    EraseFront(held, used, HoldsSecrets(held.size()));
   }
   return true;
 }
@@ -117,7 +138,7 @@ bool Session::Ask(Side side, std::string_view& fresh) {
 // Carries out what the filter asked for; returns how many bytes of the input were consumed.
 size_t Session::Apply(Side side, std::string_view input) {
   size_t used = 0;
-  const bool secret = !FilterLoggedIn();
+  const bool secret = HoldsSecrets(input.size());
   auto actions = std::move(worker_.actions().list());
   worker_.actions().clear();
   for (Action& action : actions) {

@@ -185,10 +185,12 @@ void Stream::ReadPlaintext() {
   bio_.Direct(out_);
   char* const plain = scratch_.plain.get();
   size_t total = 0;
+  const bool secret = owner_.TellsSecrets(*this, bio_.left());
   TlsResult result = TlsResult::kWant;
   for (;;) {
     size_t size = 0;
-    result = tls_->Read(plain + total, Scratch::kPlain - total, size);
+    result = secret ? tls_->ReadSecret(plain + total, Scratch::kPlain - total, size)
+                    : tls_->Read(plain + total, Scratch::kPlain - total, size);
     if (result != TlsResult::kDone) break;
     total += size;
   }

@@ -57,6 +57,9 @@ class Stream {
     virtual bool OnKeyWork(Stream&) { return true; }
     // Where handshakes queue; null: they do not.
     virtual HandshakeTurns* handshake_turns() { return nullptr; }
+    // True where a read of this many bytes may hold a part of a log-in: no copy of it is to be left
+    // behind.
+    virtual bool TellsSecrets(const Stream&, size_t) const { return false; }
   };
 
   Stream(Owner& owner, uv_loop_t* loop, Scratch& scratch, OutBuffer& out, TlsBio& bio)

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstring>
 
+#include "filters/secret.h"
+
 namespace postern {
 namespace {
 
@@ -89,7 +91,26 @@ int TlsBio::Read(BIO* bio, char* out, int size) {
   const size_t n = std::min(self->input_.size(), static_cast<size_t>(size));
   std::memcpy(out, self->input_.data(), n);
   self->input_.remove_prefix(n);
+  const bool goes_on = out == self->record_.data() + self->record_.size();
+  self->record_ =
+      goes_on ? std::span(self->record_.data(), self->record_.size() + n) : std::span(out, n);
   return static_cast<int>(n);
+}
+
+void TlsBio::WipeRecord(std::string_view plaintext) {
+  if (record_.empty()) return;
+  // At the record's end stand 16 bytes of a tag, and in TLS 1.3 one with the type before them. That
+  // way it is found also where the beginning came with an earlier read; by a search where there is
+  // padding or another kind of cipher.
+  char* const end = record_.data() + record_.size();
+  for (const size_t behind : {size_t{16}, size_t{17}}) {
+    char* const place = end - behind - plaintext.size();
+    if (std::memcmp(place, plaintext.data(), plaintext.size()) == 0) {
+      return Wipe(place, plaintext.size());
+    }
+  }
+  void* const place = memmem(record_.data(), record_.size(), plaintext.data(), plaintext.size());
+  if (place != nullptr) Wipe(place, plaintext.size());
 }
 
 int TlsBio::Write(BIO* bio, const char* in, int size) {
@@ -104,7 +125,8 @@ int TlsBio::Write(BIO* bio, const char* in, int size) {
 
 long TlsBio::Control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-TlsEngine::TlsEngine(SSL_CTX* context, bool server_side, TlsBio& io) : ssl_(SSL_new(context)) {
+TlsEngine::TlsEngine(SSL_CTX* context, bool server_side, TlsBio& io)
+    : io_(io), ssl_(SSL_new(context)) {
   SSL_set_shed_handshake_config(ssl_.get(), 1);
   BIO_up_ref(io.bio());
   SSL_set_bio(ssl_.get(), io.bio(), io.bio());
@@ -143,6 +165,24 @@ TlsResult TlsEngine::Read(char* out, size_t capacity, size_t& size) {
     return TlsResult::kDone;
   }
   return Judge(result);
+}
+
+// The library decrypts a record where it has read it, in a buffer that it frees unwiped once the
+// last byte is taken out: so a look comes first, then the wiping, then the taking out of what is
+// left.
+TlsResult TlsEngine::ReadSecret(char* out, size_t capacity, size_t& size) {
+  const int result = SSL_peek(ssl_.get(), out, static_cast<int>(capacity));
+  if (result <= 0) return Judge(result);
+  size = static_cast<size_t>(result);
+  io_.WipeRecord({out, size});
+  std::array<char, 512> wiped;
+  for (size_t left = size; left > 0;) {
+    const int taken =
+        SSL_read(ssl_.get(), wiped.data(), static_cast<int>(std::min(left, wiped.size())));
+    if (taken <= 0) return Judge(taken);
+    left -= static_cast<size_t>(taken);
+  }
+  return TlsResult::kDone;
 }
 
 bool TlsEngine::Write(std::string_view plaintext) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,9 +25,16 @@ class TlsBio {
   TlsBio& operator=(const TlsBio&) = delete;
 
   BIO* bio() { return bio_.get(); }
-  void Feed(std::string_view ciphertext) { input_ = ciphertext; }
+  void Feed(std::string_view ciphertext) {
+    input_ = ciphertext;
+    record_ = {};
+  }
   bool drained() const { return input_.empty(); }
+  size_t left() const { return input_.size(); }
   void Direct(OutBuffer& out) { out_ = &out; }
+  // Wipes `plaintext` where the library has decrypted it: in the place of the record that it has
+  // read last. To be called while it has not been taken out of there.
+  void WipeRecord(std::string_view plaintext);
 
  private:
   static int Read(BIO* bio, char* out, int size);
@@ -35,6 +43,7 @@ class TlsBio {
 
   std::string_view input_;
   OutBuffer* out_ = nullptr;
+  std::span<char> record_;  // what the library has read last, as far as it lies in one piece
   bssl::UniquePtr<BIO_METHOD> method_;
   bssl::UniquePtr<BIO> bio_;
 };
@@ -62,6 +71,8 @@ class TlsEngine {
   TlsResult Handshake();
   // One record's worth at most. `size` is set with kDone.
   TlsResult Read(char* out, size_t capacity, size_t& size);
+  // The same, and nothing of it stays in the library's own buffer, which it does not wipe.
+  TlsResult ReadSecret(char* out, size_t capacity, size_t& size);
   bool Write(std::string_view plaintext);  // false: kError
   void Shutdown();                         // close_notify
 
@@ -78,6 +89,7 @@ class TlsEngine {
  private:
   TlsResult Judge(int result);
 
+  TlsBio& io_;
   bssl::UniquePtr<SSL> ssl_;
   bool up_ = false;
   TlsFailure failure_ = TlsFailure::kOther;
