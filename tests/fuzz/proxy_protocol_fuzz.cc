@@ -1,3 +1,4 @@
+// links: postern_proxy
 // PROXY headers: any way of cutting the same bytes gives the same answer, nothing beyond the limits
 // is waited for, and an address that was read is written as it was.
 #include <sys/socket.h>
