@@ -21,6 +21,7 @@ from .case import Case, MailSystem, Workshop, main
 from .certs import Authority, Certificate, self_signed
 from .client import LineClient, trusting
 from .dovecot import Dovecot
+from .kerberos import Kdc
 from .legacy import LegacyServer
 from .manager import Manager
 from .messages import body_of, message
@@ -32,7 +33,7 @@ from .process import Process, wait_until
 from .programs import refused, run
 
 __all__ = [
-    "Authority", "Case", "Certificate", "Dovecot", "LegacyServer", "LineClient", "MailSystem", "Manager", "Metrics", "Postern",
-    "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect", "canned", "free_port", "main", "message", "refused",
-    "rules", "run", "self_signed", "trusting", "wait_until",
+    "Authority", "Case", "Certificate", "Dovecot", "Kdc", "LegacyServer", "LineClient", "MailSystem", "Manager",
+    "Metrics", "Postern", "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect", "canned",
+    "free_port", "main", "message", "refused", "rules", "run", "self_signed", "trusting", "wait_until",
 ]
