@@ -7,11 +7,16 @@
 #include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <type_traits>
 
 namespace postern {
 namespace {
 
-using nlohmann::ordered_json;
+using nlohmann::json;
+
+// Most lines need no memory from elsewhere.
+using Line = fmt::basic_memory_buffer<char, 1024>;
 
 constexpr std::array kLevelNames = {"debug", "info", "warn", "error"};
 
@@ -32,36 +37,49 @@ std::string Cut(std::string_view text) {
   return std::string(text.substr(0, size)).append(kMark);
 }
 
-ordered_json ToJsonValue(const LogField& field) {
-  if (const auto* text = std::get_if<std::string_view>(&field.value)) return Cut(*text);
-  if (const auto* number = std::get_if<double>(&field.value)) {
-    return std::round(*number * 1e6) / 1e6;
-  }
-  return std::visit([](const auto& value) { return ordered_json(value); }, field.value);
-}
-
 bool LeftOut(const LogField& field) {
   const auto* text = std::get_if<std::string_view>(&field.value);
   return text != nullptr && text->empty();
 }
 
-// Plain ASCII, so that neither a terminal nor a collector can be led astray by peer text.
-std::string Dump(const ordered_json& value) {
-  return value.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+bool PlainInJson(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; });
+}
+
+// In quotes, and plain ASCII, so that neither a terminal nor a collector can be led astray by peer
+// text. What needs no escape, as nearly everything, is taken as it is.
+void AppendQuoted(Line& line, std::string_view text) {
+  if (text.size() <= kMaxLogText && PlainInJson(text)) {
+    line.push_back('"');
+    line.append(text);
+    line.push_back('"');
+  } else {
+    line.append(json(Cut(text)).dump(-1, ' ', true, json::error_handler_t::replace));
+  }
+}
+
+void AppendValue(Line& line, const LogField& field) {
+  if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+    AppendQuoted(line, *text);
+  } else if (const auto* number = std::get_if<double>(&field.value)) {
+    // JSON knows no infinity.
+    std::isfinite(*number) ? fmt::format_to(std::back_inserter(line), "{:.6f}", *number)
+                           : fmt::format_to(std::back_inserter(line), "null");
+  } else {
+    std::visit(
+        [&](const auto& value) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::string_view>) {
+            fmt::format_to(std::back_inserter(line), "{}", value);
+          }
+        },
+        field.value);
+  }
 }
 
 bool NeedsQuotes(std::string_view text) {
-  return !std::all_of(text.begin(), text.end(), [](char c) {
-    return c > ' ' && c < 0x7F && c != '"' && c != '\\' && c != '=';
-  });
-}
-
-std::string TextValue(const LogField& field) {
-  const auto* text = std::get_if<std::string_view>(&field.value);
-  if (text != nullptr && text->size() <= kMaxLogText && !NeedsQuotes(*text)) {
-    return std::string(*text);
-  }
-  return Dump(ToJsonValue(field));
+  return text.size() > kMaxLogText || !PlainInJson(text) ||
+         text.find_first_of(" =") != std::string_view::npos;
 }
 
 }  // namespace
@@ -80,19 +98,29 @@ std::string FormatLogTime(LogTime time) {
 
 std::string FormatLogLine(LogFormat format, LogTime time, LogLevel level, std::string_view event,
                           const LogField* fields, size_t count) {
-  if (format == LogFormat::kText) {
-    std::string line = fmt::format("{} {:5} {}", FormatLogTime(time), LevelName(level), event);
-    for (size_t i = 0; i < count; ++i) {
-      if (LeftOut(fields[i])) continue;
-      fmt::format_to(std::back_inserter(line), " {}={}", fields[i].name, TextValue(fields[i]));
+  Line line;
+  const bool is_json = format == LogFormat::kJson;
+  if (is_json) {
+    fmt::format_to(std::back_inserter(line), R"({{"ts":"{}","level":"{}","event":"{}")",
+                   FormatLogTime(time), LevelName(level), event);
+  } else {
+    fmt::format_to(std::back_inserter(line), "{} {:5} {}", FormatLogTime(time), LevelName(level),
+                   event);
+  }
+  for (const LogField& field : std::span(fields, count)) {
+    if (LeftOut(field)) continue;
+    line.append(std::string_view(is_json ? ",\"" : " "));
+    line.append(field.name);
+    line.append(std::string_view(is_json ? "\":" : "="));
+    const auto* text = std::get_if<std::string_view>(&field.value);
+    if (!is_json && text != nullptr && !NeedsQuotes(*text)) {
+      line.append(*text);
+    } else {
+      AppendValue(line, field);
     }
-    return line;
   }
-  ordered_json line = {{"ts", FormatLogTime(time)}, {"level", LevelName(level)}, {"event", event}};
-  for (size_t i = 0; i < count; ++i) {
-    if (!LeftOut(fields[i])) line[std::string(fields[i].name)] = ToJsonValue(fields[i]);
-  }
-  return Dump(line);
+  if (is_json) line.push_back('}');
+  return fmt::to_string(line);
 }
 
 }  // namespace postern
