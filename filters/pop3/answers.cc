@@ -71,10 +71,10 @@ void Dialogue::TakeAnswer(const Line& line, Answer answer, Actions& out) {
   switch (answer) {
     case Answer::kSingle:
     case Answer::kLogin:
-      out.Forward(line.size);
+      ShowLine(line, out);
       return Answered(out);
     case Answer::kQuit:
-      out.Forward(line.size);
+      ShowLine(line, out);
       return End(Cause::kLogout, "", out);
     case Answer::kCapabilities:
     case Answer::kMechanisms:
@@ -83,13 +83,21 @@ void Dialogue::TakeAnswer(const Line& line, Answer answer, Actions& out) {
   }
 }
 
+// Whatever its end was, the client gets CRLF.
+void Dialogue::ShowLine(const Line& line, Actions& out) {
+  if (line.crlf) return out.Forward(line.size);
+  out.Forward(line.text.size());
+  out.Send(Side::kClient, "\r\n");
+  out.Drop(line.size - line.text.size());
+}
+
 void Dialogue::BeginList(const Line& line, Answer answer, bool ok, Actions& out) {
   if (answer == Answer::kCapabilities) backend_.BeginCapabilities(ok);
   if (answer == Answer::kMechanisms) backend_.BeginMechanisms();
   if (ok) {
     offer_.BeginList();
     inside_ = true;
-    return out.Forward(line.size);
+    return ShowLine(line, out);
   }
   // No list there: Postern shows what it has itself (contract, section 5).
   const bool capabilities = answer == Answer::kCapabilities && offer_.HasOwnCapabilities();
@@ -99,7 +107,7 @@ void Dialogue::BeginList(const Line& line, Answer answer, bool ok, Actions& out)
     out.Send(Side::kClient,
              capabilities ? offer_.OwnCapabilities(nullptr) : offer_.OwnMechanisms());
   } else {
-    out.Forward(line.size);
+    ShowLine(line, out);
   }
   Answered(out);
 }
@@ -108,7 +116,7 @@ void Dialogue::TakeListed(const Line& line, Answer answer, Actions& out) {
   const bool end = line.text == ".";
   std::string shown;
   if (answer == Answer::kLanguages) {
-    out.Forward(line.size);
+    ShowLine(line, out);
   } else {
     out.Drop(line.size);
   }
@@ -149,7 +157,7 @@ void Dialogue::TakeProbed(const Line& line, Actions& out) {
 void Dialogue::TakeUnasked(const Line& line, Actions& out) {
   if (StatusOf(line.text) != Status::kErr) return BackendBroken(out);
   if (options_.connect_at_login) return out.Drop(line.size);
-  out.Forward(line.size);
+  ShowLine(line, out);
   End(Cause::kServerGone, "", out);
 }
 

@@ -26,6 +26,9 @@ namespace postern::pop3 {
 inline constexpr size_t kMaxServerLine = 16 * 1024;
 // Longest command where limits.line is turned off.
 inline constexpr size_t kMaxCommandLine = 64 * 1024;
+// Longest SASL message, in base64 (RFC 4954, section 4, has the number); longer where a line may
+// be.
+inline constexpr size_t kMaxSaslLine = 12288;
 // Answers owed at a time before the log-in; the client waits where there are more.
 inline constexpr size_t kMaxOwed = 32;
 // Unknown commands that are answered; one more ends the session.
@@ -106,6 +109,7 @@ class Dialogue final : public Filter {
   void TakeServerLine(const Line& line, Actions& out);
   void TakeGreeting(const Line& line, Actions& out);
   void TakeAnswer(const Line& line, Answer answer, Actions& out);
+  void ShowLine(const Line& line, Actions& out);
   void TakeListed(const Line& line, Answer answer, Actions& out);
   void BeginList(const Line& line, Answer answer, bool ok, Actions& out);
   void TakeUnasked(const Line& line, Actions& out);

@@ -201,7 +201,7 @@ void Dialogue::TakeChallenge(const Line& line, Actions& out) {
   const bool sasl = mechanism_ != Mechanism::kBasic && mechanism_ != Mechanism::kApop;
   if (!sasl || aborted_) return BackendBroken(out);
   if (!has_initial_) {
-    out.Forward(line.size);
+    ShowLine(line, out);
     return Enter(State::kResponse);
   }
   out.Drop(line.size);
@@ -215,7 +215,6 @@ void Dialogue::TakeChallenge(const Line& line, Actions& out) {
 void Dialogue::TakeResponse(const Line& line, Actions& out) {
   if (line.text.find(' ') != std::string_view::npos) {
     out.Drop(line.size);
-    NoteAuth(AuthResult::kError, "a command in the exchange", out);
     return Fail(ProtocolFault::kUnexpected, out);
   }
   if (state_ == State::kResponse) return TakePassedResponse(line, out);
@@ -272,12 +271,13 @@ void Dialogue::TakeVerdict(const Line& line, Actions& out) {
   user_ = login_user_;
   ForgetLogin();
   Enter(State::kDone);
-  out.Forward(line.size);
+  ShowLine(line, out);
   out.Detach();
 }
 
 // Only a no to a complete log-in is a failure.
 void Dialogue::Reject(const Line& line, Actions& out) {
+  unnamed_ = true;
   if (IsTemporary(line.text)) {
     NoteAuth(AuthResult::kError, "temporary failure", out);
   } else if (aborted_) {
@@ -295,7 +295,7 @@ void Dialogue::Reject(const Line& line, Actions& out) {
     std::string last = std::string(line.text) + "\r\n" + std::string(kGoodbye);
     return out.Close(Cause::kTooManyFailures, std::move(last), kLastAnswerDelay);
   }
-  out.Forward(line.size);
+  ShowLine(line, out);
   Enter(State::kReady);
 }
 

@@ -1,6 +1,7 @@
 #include "filters/pop3/offer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "filters/text.h"
 
@@ -15,6 +16,17 @@ bool Contains(const std::vector<std::string>& words, std::string_view word) {
 }
 
 void AppendLine(std::string& out, std::string_view line) { out.append(line).append("\r\n"); }
+
+// Extensions of other protocols that servers may show; they stand for commands which Postern
+// refuses.
+constexpr std::array<std::string_view, 5> kForeign = {"X-EXPS", "XEXCH50", "X-LINK2STATE", "XAUTH",
+                                                      "XCLIENT"};
+
+bool IsForeign(std::string_view capability) {
+  return std::any_of(kForeign.begin(), kForeign.end(), [capability](std::string_view name) {
+    return EqualsIgnoreCase(name, capability);
+  });
+}
 
 // Whether no proxy that ends TLS could carry it, whatever the table and `enforce` say.
 bool IsImpossible(std::string_view mechanism) {
@@ -57,6 +69,7 @@ bool Offer::IsDenied(std::string_view command) const {
 bool Offer::IsHidden(std::string_view capability) const {
   if (Contains(options_.hidden, capability) || IsDenied(capability)) return true;
   if (EqualsIgnoreCase(capability, "STLS")) return true;  // Postern's own comes at the end
+  if (IsForeign(capability)) return !Contains(options_.allow, capability);
   if (EqualsIgnoreCase(capability, "PIPELINING")) return !options_.pipelining;
   if (EqualsIgnoreCase(capability, "UTF8") || EqualsIgnoreCase(capability, "LANG")) {
     return HoldsBack() || options_.connect_at_login;

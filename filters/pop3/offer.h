@@ -31,7 +31,7 @@ class Offer {
   // Whether Postern offers the upgrade here.
   bool OffersStls() const { return options_.starttls && channel_ == Channel::kClear; }
   // Whether commands that lead neither to TLS nor to a log-in are refused for now.
-  bool HoldsBack() const { return OffersStls(); }
+  bool HoldsBack() const { return OffersStls() && !options_.observe; }
 
   // The greeting's text without the stamp where APOP is never allowed (RFC 1939, section 7).
   std::string EditGreeting(std::string_view text) const;

@@ -153,7 +153,8 @@ bool Dialogue::TakesClientLines() const {
 }
 
 size_t Dialogue::LineLimit() const {
-  return options_.line_limit == 0 ? kMaxCommandLine : options_.line_limit;
+  const size_t limit = options_.line_limit == 0 ? kMaxCommandLine : options_.line_limit;
+  return state_ == State::kReady ? limit : std::max(limit, kMaxSaslLine + 2);
 }
 
 void Dialogue::OnClientBytes(std::string_view input, Actions& out) {
@@ -331,6 +332,7 @@ bool Dialogue::Reply(std::string_view text, Actions& out) {
 // ---------------------------------------------------------------- the end
 
 void Dialogue::Fail(ProtocolFault fault, Actions& out) {
+  if (state_ != State::kReady) NoteAuth(AuthResult::kError, "session ended", out);
   out.Note(ProtocolErrorEvent{fault});
   switch (fault) {
     case ProtocolFault::kLineTooLong:
