@@ -17,6 +17,9 @@ constexpr std::string_view kOwnTag = "postern";
 constexpr std::string_view kUserPrompt = "+ VXNlcm5hbWU6\r\n";      // Username:
 constexpr std::string_view kPasswordPrompt = "+ UGFzc3dvcmQ6\r\n";  // Password:
 
+constexpr std::string_view kUnavailable =
+    "NO [UNAVAILABLE] Logging in is not possible at the moment";
+
 // Contract: the last refusal of too many is passed on late.
 constexpr std::chrono::milliseconds kRefusalDelay{3000};
 
@@ -50,6 +53,7 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
                         std::string_view name, std::string_view user) {
   const Verdict verdict = options_.policy.Judge(name, channel_);
   const auto refuse = [&](BlockReason reason, std::string_view words, std::string_view why) {
+    unnamed_ = true;
     in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kBlocked, std::string(user), why});
     in.out.Note(BlockedEvent{reason, CommandName(ToUpper(request.command.name))});
     Reply(in, request, words);
@@ -61,6 +65,10 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
     return refuse(BlockReason::kClear, "NO [PRIVACYREQUIRED] Log in inside TLS", "clear");
   } else if (verdict == Verdict::kNever) {
     return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed", "mechanism");
+  }
+  const bool passes = !options_.TakesLogins() || !IsBasic(name);
+  if (passes && Names(options_.auth_hidden, name)) {
+    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed", "profile");
   }
   if (moment().throttled) {
     return refuse(BlockReason::kThrottled,
@@ -300,12 +308,12 @@ void ImapFilter::Speak(Actions& out) {
   if (!mechanism) {
     out.Note(BackendFaultEvent{BackendFaultReason::kAuth,
                                "the server does not offer the mechanism of auth.to_backend"});
-    return AnswerAttempt("NO [UNAVAILABLE] Logging in is not possible at the moment",
-                         AuthResult::kError, "mechanism missing", out);
+    return AnswerAttempt(kUnavailable, AuthResult::kError, "mechanism missing", out);
   }
   speaker_.emplace(*mechanism, attempt_->tag, std::move(*attempt_->login), options_.domain, server_,
                    LoginSeed(info_, logins_++), moment().now);
   attempt_->login.reset();
+  if (*mechanism != attempt_->mechanism) out.Note(RewriteEvent{attempt_->mechanism, *mechanism});
   owed_.Expect(attempt_->tag, Verb::kAuthenticate);
   Carry(speaker_->Begin(), out);
 }
@@ -333,6 +341,7 @@ void ImapFilter::Carry(ServerLogin::Do what, Actions& out) {
 }
 
 void ImapFilter::NoteAuth(AuthResult result, std::string_view reason, Actions& out) {
+  unnamed_ = true;
   out.Note(AuthEvent{attempt_->mechanism, channel_, result, attempt_->user, reason});
 }
 
@@ -377,9 +386,6 @@ void ImapFilter::OnAccepted(Feed& in, const Line& line, const Answer& answer) {
     return ServerFault(in.out);
   }
   NoteAuth(AuthResult::kAccepted, {}, in.out);
-  if (speaker_ && speaker_->mechanism() != attempt_->mechanism) {
-    in.out.Note(RewriteEvent{attempt_->mechanism, speaker_->mechanism()});
-  }
   user_ = attempt_->user;
   PassAnswer(in, line, answer, true);
   in.out.Detach();
@@ -389,6 +395,12 @@ void ImapFilter::OnAccepted(Feed& in, const Line& line, const Answer& answer) {
 }
 
 void ImapFilter::OnRefused(Feed& in, const Line& line, const Answer& answer) {
+  if (speaker_ && speaker_->mechanism() != Mechanism::kBasic && !speaker_->complete()) {
+    // It showed the mechanism, and does not take it.
+    in.Drop(line.size);
+    in.out.Note(BackendFaultEvent{BackendFaultReason::kAuth, "the server refused the mechanism"});
+    return AnswerAttempt(kUnavailable, AuthResult::kError, "mechanism refused", in.out);
+  }
   const bool complete =
       state_ == State::kVerdict || (speaker_ ? speaker_->complete() : attempt_->responded);
   const bool verdict =

@@ -114,6 +114,7 @@ bool CapabilityView::MechanismShown(std::string_view mechanism, bool logged_in) 
   if (options_.TakesLogins() && !logged_in && IsBasic(mechanism)) return false;
   if (NeverPasses(mechanism) || Denied("AUTHENTICATE")) return false;
   if (Names(options_.hidden, std::string(kAuth) + std::string(mechanism))) return false;
+  if (Names(options_.auth_hidden, mechanism)) return false;
   return Allowed(mechanism);
 }
 

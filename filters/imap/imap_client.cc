@@ -186,6 +186,7 @@ bool ImapFilter::Pass(Feed& in, const Request& request, Verb verb) {
   const size_t capacity = options_.pipelining ? OwedAnswers::kCapacity : 1;
   if (owed_.size() >= capacity) return false;
   owed_.Expect(request.command.tag, verb);
+  unnamed_ = false;
   ForwardLine(in, request.line, Side::kServer);
   client_lines_.Reset();
   return true;
@@ -364,7 +365,9 @@ bool ImapFilter::Block(Feed& in, const Request& request, BlockReason reason,
                        std::string_view words) {
   if (busy()) return false;
   if (++bad_commands_ > kMaxBadCommands) return Fatal(in.out, ProtocolFault::kUnexpected);
-  in.out.Note(BlockedEvent{reason, CommandName(ToUpper(request.command.name))});
+  // Behind a log-in that was refused this may be a part of it: no word of it goes into a log.
+  const bool secret = reason == BlockReason::kUnknown && unnamed_;
+  in.out.Note(BlockedEvent{reason, secret ? "?" : CommandName(ToUpper(request.command.name))});
   return Reply(in, request, words);
 }
 

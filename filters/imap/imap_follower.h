@@ -1,6 +1,6 @@
 // Watches the two streams of an IMAP session after its log-in: where lines and literals end, which
-// answers are owed, and that UNAUTHENTICATE (RFC 8437) does not reach the server. A few dozen bytes
-// of state; nothing is held or copied.
+// answers are owed, and that neither UNAUTHENTICATE (RFC 8437) nor a second STARTTLS reaches the
+// server. A few dozen bytes of state; nothing is held or copied.
 #pragma once
 
 #include <memory>

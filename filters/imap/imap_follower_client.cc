@@ -30,6 +30,8 @@ std::string_view ClientLine::Name(Verb verb) {
   switch (verb) {
     case Verb::kUnauthenticate:
       return "UNAUTHENTICATE";
+    case Verb::kStartTls:
+      return "STARTTLS";
     case Verb::kCompress:
       return "COMPRESS";
     case Verb::kIdle:
@@ -89,6 +91,7 @@ void ClientLine::Match(char& byte, bool forbid_compress) {
   if (length_ == 0) {
     matched_ = 0;
     candidate_ = letter == 'U'   ? Verb::kUnauthenticate
+                 : letter == 'S' ? Verb::kStartTls
                  : letter == 'C' ? Verb::kCompress
                  : letter == 'I' ? Verb::kIdle
                  : letter == 'L' ? Verb::kLogout
@@ -101,8 +104,8 @@ void ClientLine::Match(char& byte, bool forbid_compress) {
     return;
   }
   if (++matched_ < name.size()) return;
-  const bool forbidden =
-      candidate_ == Verb::kUnauthenticate || (candidate_ == Verb::kCompress && forbid_compress);
+  const bool forbidden = candidate_ == Verb::kUnauthenticate || candidate_ == Verb::kStartTls ||
+                         (candidate_ == Verb::kCompress && forbid_compress);
   if (!forbidden) return;
   byte = 'X';
   candidate_ = Verb::kOther;

@@ -10,11 +10,11 @@
 
 namespace postern::imap {
 
-// A client's command as it passes. Overwrites the last letter of UNAUTHENTICATE, of COMPRESS where
-// that is forbidden, and in an ID what makes a field one that only a proxy may say.
+// A client's command as it passes. Overwrites the last letter of UNAUTHENTICATE and STARTTLS, of
+// COMPRESS where that is forbidden, and in an ID what makes a field one that only a proxy may say.
 class ClientLine {
  public:
-  enum class Verb : uint8_t { kOther, kUnauthenticate, kCompress, kIdle, kLogout, kId };
+  enum class Verb : uint8_t { kOther, kUnauthenticate, kStartTls, kCompress, kIdle, kLogout, kId };
   enum class End : uint8_t { kPlain, kLiteral, kOdd };
 
   // One byte that is no LF. False where it has no place in a command (nothing is changed then).

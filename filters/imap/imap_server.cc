@@ -98,7 +98,9 @@ bool ImapFilter::OnUntagged(Feed& in, const Line& line, const Answer& answer) {
     ServerFault(in.out);
     return false;
   }
-  bye_seen_ = bye_seen_ || answer.status == Status::kBye;
+  // connect: at_login. The client gets a second chance, with another connection to the server.
+  const bool unheard = options_.connect_at_login && answer.status == Status::kBye;
+  bye_seen_ = bye_seen_ || (answer.status == Status::kBye && !unheard);
   const bool logging_in = WithServer();
   LearnFrom(answer, logging_in);
 
@@ -107,7 +109,8 @@ bool ImapFilter::OnUntagged(Feed& in, const Line& line, const Answer& answer) {
   // What answers a command of Postern's own, or tells more than a client is to see before its
   // log-in (connect: at_login).
   const bool swallow =
-      (list || id) && (state_ == State::kAsking || (options_.connect_at_login && !logging_in));
+      unheard ||
+      ((list || id) && (state_ == State::kAsking || (options_.connect_at_login && !logging_in)));
   // Only data has literals; the text of a status may look like one (RFC 9051, 9).
   if (answer.status == Status::kNone && !ExpectServerLiteral(line.text, swallow, in.out)) {
     return false;
