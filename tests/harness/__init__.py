@@ -20,6 +20,7 @@ from .backend import ScriptedBackend, rules
 from .case import Case, MailSystem, Workshop, main
 from .certs import Authority, Certificate, self_signed
 from .client import LineClient, trusting
+from .cyrus import Cyrus
 from .dovecot import Dovecot
 from .kerberos import Kdc
 from .legacy import LegacyServer
@@ -33,7 +34,7 @@ from .process import Process, wait_until
 from .programs import refused, run
 
 __all__ = [
-    "Authority", "Case", "Certificate", "Dovecot", "Kdc", "LegacyServer", "LineClient", "MailSystem", "Manager",
-    "Metrics", "Postern", "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect", "canned",
-    "free_port", "main", "message", "refused", "rules", "run", "self_signed", "trusting", "wait_until",
+    "Authority", "Case", "Certificate", "Cyrus", "Dovecot", "Kdc", "LegacyServer", "LineClient", "MailSystem",
+    "Manager", "Metrics", "Postern", "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect",
+    "canned", "free_port", "main", "message", "refused", "rules", "run", "self_signed", "trusting", "wait_until",
 ]

@@ -129,16 +129,17 @@ FORMS = {
 
 
 class Rewritten:
-    """The tests, for the protocols of a class; `ports` are the servers'."""
+    """The tests, for the protocols of a class; `ports` are the servers', `proving` the mechanisms that show no password."""
 
     protocols = ()
+    proving = PROVING
 
     @classmethod
     def serve(cls, ports):
         cls.relays = {protocol: cls.workshop.scripted(relay_to(ports[protocol])) for protocol in cls.protocols}
         listeners = []
         for protocol in cls.protocols:
-            for to in OPEN + PROVING[protocol]:
+            for to in OPEN + cls.proving[protocol]:
                 listeners.append({"protocol": protocol, "name": f"{protocol}-{to}", "tls": "implicit",
                                   "backend": cls.relays[protocol].address, "auth": {"to_backend": to}})
         cls.postern = cls.workshop.postern(listeners, limits={"auth_failures_per_ip": 0})
@@ -152,7 +153,7 @@ class Rewritten:
 
     def every_way(self):
         for protocol in self.protocols:
-            for to in OPEN + PROVING[protocol]:
+            for to in OPEN + self.proving[protocol]:
                 yield protocol, to
 
     def test_every_form_in_every_mechanism(self):
@@ -184,7 +185,7 @@ class Rewritten:
     def test_no_password_on_the_back_connection(self):
         for protocol in self.protocols:
             relay = self.relays[protocol]
-            for to in PROVING[protocol]:
+            for to in self.proving[protocol]:
                 for user, password in PASSWORDS.items():
                     before = len(relay.received)
                     self.log_in(protocol, to, FORMS[protocol][0], user, password)
