@@ -26,9 +26,12 @@ class Process:
         self.command = [str(part) for part in command]
         self.stdout_lines, self.stderr_lines = [], []
         self._on_stderr = on_stderr
-        self._child = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True, pass_fds=pass_fds)
+        self._options = {"env": {**os.environ, **(env or {})}, "cwd": cwd, "pass_fds": pass_fds}
+        self._start()
+
+    def _start(self):
+        self._child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, start_new_session=True, **self._options)
         self._pumps = [
             threading.Thread(target=self._pump, args=(self._child.stdout, self.stdout_lines.append), daemon=True),
             threading.Thread(target=self._pump, args=(self._child.stderr, self._take_stderr), daemon=True)]
@@ -86,6 +89,11 @@ class Process:
         except subprocess.TimeoutExpired:
             self._child.kill()
             return self.wait(5)
+
+    def restart(self, timeout=20.0):
+        """Stopped and started once more, with what its output was before still in place."""
+        self.stop(timeout)
+        self._start()
 
     def kill(self):
         if self.running():
