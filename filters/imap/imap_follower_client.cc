@@ -125,9 +125,10 @@ void ClientLine::TakeArgument(char& byte) {
 }
 
 void ClientLine::TakeField(char& byte) {
-  if (byte == '"') {
+  const bool word = !quoted_ && (byte == ' ' || byte == '(');  // some servers take atoms, too
+  if (byte == '"' || word) {
     field_matched_ = 0;
-  } else {
+  } else if (byte != '\\') {  // some take any character escaped
     MatchField(byte);
   }
 }

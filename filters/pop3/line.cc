@@ -31,14 +31,16 @@ std::optional<ProtocolFault> FaultOf(const Line& line) {
 Status StatusOf(std::string_view text) {
   if (text.empty()) return Status::kOther;
   const std::string_view word = text.substr(0, text.find(' '));
-  if (word == "+") return Status::kContinue;
   if (EqualsIgnoreCase(word, "+OK")) return Status::kOk;
   if (EqualsIgnoreCase(word, "-ERR")) return Status::kErr;
-  return Status::kOther;
+  const bool challenge = word.starts_with('+') && !StartsWithIgnoreCase(word, "+OK");
+  return challenge ? Status::kContinue : Status::kOther;
 }
 
 std::string_view ChallengeOf(std::string_view text) {
-  return text.size() > 2 ? text.substr(2) : std::string_view();
+  text.remove_prefix(1);
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  return text;
 }
 
 std::optional<std::string> DecodeInitial(std::string_view text) {

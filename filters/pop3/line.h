@@ -45,7 +45,7 @@ std::optional<ProtocolFault> FaultOf(const Line& line);
 enum class Status : uint8_t {
   kOk,        // +OK
   kErr,       // -ERR
-  kContinue,  // `+`, with or without text behind it (RFC 5034, 4)
+  kContinue,  // `+`, with or without text, with or without a blank between (RFC 5034, 4)
   kOther,
 };
 Status StatusOf(std::string_view text);

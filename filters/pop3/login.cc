@@ -192,7 +192,9 @@ void Dialogue::TakeLoginAnswer(const Line& line, Actions& out) {
     return Answered(out);
   }
   if (status == Status::kContinue) return TakeChallenge(line, out);
-  if (status == Status::kOther || (status == Status::kOk && aborted_)) return BackendBroken(out);
+  // A yes to what was aborted, or has not been sent yet: the server holds an open log-in.
+  const bool early = status == Status::kOk && (aborted_ || has_initial_);
+  if (status == Status::kOther || early) return BackendBroken(out);
   queue_.Answered();
   TakeVerdict(line, out);
 }

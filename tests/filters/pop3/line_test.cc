@@ -64,12 +64,14 @@ TEST(StatusOf, TakesOnlyWholeWords) {
   EXPECT_EQ(StatusOf("+"), Status::kContinue);
   EXPECT_EQ(StatusOf("+ "), Status::kContinue);
   EXPECT_EQ(StatusOf("+ OK"), Status::kContinue);
+  EXPECT_EQ(StatusOf("+abc"), Status::kContinue);
   EXPECT_EQ(StatusOf("+OKAY"), Status::kOther);
   EXPECT_EQ(StatusOf(""), Status::kOther);
   EXPECT_EQ(StatusOf(" +OK"), Status::kOther);
   EXPECT_EQ(ChallengeOf("+"), "");
   EXPECT_EQ(ChallengeOf("+ "), "");
   EXPECT_EQ(ChallengeOf("+ abc"), "abc");
+  EXPECT_EQ(ChallengeOf("+abc"), "abc");
 }
 
 TEST(IsTemporary, KnowsTheCodesThatAreNoVerdict) {
