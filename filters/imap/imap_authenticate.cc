@@ -39,6 +39,8 @@ std::string_view UserOf(Mechanism mechanism, std::string_view message) {
 
 bool IsMechanismName(std::string_view name) {
   constexpr size_t kLongest = 64;  // RFC 4422, 3.1: 20
+  // These two are names of the policy's alone.
+  if (EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) return false;
   return !name.empty() && name.size() <= kLongest &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -107,10 +109,7 @@ bool ImapFilter::OnAuthenticate(Feed& in, const Request& request) {
       (has_initial && (rest.empty() || rest.find(' ') != rest.npos))) {
     return Misread(in, request, request.command.tag);
   }
-  Mechanism mechanism = MechanismFromName(name);
-  // These are no mechanisms of SASL.
-  if (mechanism == Mechanism::kBasic || mechanism == Mechanism::kApop)
-    mechanism = Mechanism::kOther;
+  const Mechanism mechanism = MechanismFromName(name);
   if (!Permit(in, request, mechanism, name, {})) return true;
 
   attempt_.emplace();

@@ -123,9 +123,17 @@ bool Dialogue::OnAuth(const Line& line, std::string_view, Actions& out) {
 }
 
 bool Dialogue::ListMechanisms(const Line& line, Actions& out) {
-  if (!options_.connect_at_login) return PassCommand(line, Answer::kMechanisms, out);
-  out.Drop(line.size);
-  return Reply(offer_.OwnMechanisms(), out);
+  if (options_.connect_at_login) {
+    out.Drop(line.size);
+    return Reply(offer_.OwnMechanisms(), out);
+  }
+  if (line.arguments().empty() && line.text.back() != ' ') {
+    return PassCommand(line, Answer::kMechanisms, out);
+  }
+  out.Drop(line.size);  // with blanks behind it the word might not be taken for a bare one
+  out.Send(Side::kServer, "AUTH\r\n");
+  queue_.Expect(Answer::kMechanisms);
+  return true;
 }
 
 void Dialogue::BeginLogin(Mechanism mechanism, std::string_view user) {

@@ -128,7 +128,7 @@ void Offer::EndCapabilities(std::string& out) {
     if (!shown_.user) EditCapability("USER", out);
     if (!shown_.sasl) EditCapability("SASL", out);
   }
-  if (OffersStls()) AppendLine(out, "STLS");
+  if (ShowsStls()) AppendLine(out, "STLS");
   out.append(kEnd);
 }
 
@@ -148,7 +148,7 @@ void Offer::EndMechanisms(std::string& out) {
 }
 
 bool Offer::HasOwnCapabilities() const {
-  return OffersStls() || (options_.TakesLogins() && Allows("BASIC")) || !OwnSasl().empty();
+  return ShowsStls() || (options_.TakesLogins() && Allows("BASIC")) || !OwnSasl().empty();
 }
 
 std::string Offer::OwnCapabilities(const std::vector<std::string>* probed) {

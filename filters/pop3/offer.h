@@ -54,6 +54,7 @@ class Offer {
  private:
   bool IsHidden(std::string_view capability) const;
   bool IsDenied(std::string_view command) const;
+  bool ShowsStls() const { return OffersStls() && !IsDenied("STLS"); }
   // The mechanisms of a SASL line that may be shown, each with a blank before it.
   std::string FilterMechanisms(std::string_view list) const;
   // Those that Postern takes itself, in the same form.

@@ -219,7 +219,9 @@ void CheckServer(const Script& script, const Outcome& outcome) {
     const bool leads_to_tls = EqualsIgnoreCase(verb, "CAPABILITY") ||
                               EqualsIgnoreCase(verb, "NOOP") || EqualsIgnoreCase(verb, "LOGOUT") ||
                               line.starts_with("postern ID");
-    if ((clear && !leads_to_tls) || (lines && EqualsIgnoreCase(verb, "UNAUTHENTICATE"))) {
+    const bool never =
+        EqualsIgnoreCase(verb, "UNAUTHENTICATE") || EqualsIgnoreCase(verb, "STARTTLS");
+    if ((clear && !leads_to_tls) || (lines && never)) {
       Complain("a forbidden line has passed", outcome, outcome);
     }
     rest.remove_prefix(end + 1);
