@@ -44,9 +44,16 @@ class HealthChecker::Check final : public Stream::Owner {
   void Next() {
     while (addresses_ && next_ < addresses_->size()) {
       const auto& address = (*addresses_)[next_++];
-      if (stream_.Connect(reinterpret_cast<const sockaddr*>(&address)) == 0) return;
-      error_ = "cannot connect";
-      if (!stream_.idle()) return;  // OnClosed goes on
+      const int error = stream_.Connect(reinterpret_cast<const sockaddr*>(&address));
+      if (error == 0) {
+        if (stream_.open()) OnConnected(stream_, 0);
+        return;
+      }
+      error_ = uv_strerror(error);
+      if (!stream_.idle()) {
+        retry_ = true;  // OnClosed goes on
+        return;
+      }
     }
     Done(false);
   }

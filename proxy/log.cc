@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kLastWrites{1};
 constexpr int kPollMillis = 100;
 // Lines that come within this time leave together: under load the worker need not wake this thread
 // for each, and one system call writes many.
-constexpr std::chrono::milliseconds kGather{20};
+constexpr std::chrono::milliseconds kGather{50};
 constexpr size_t kMostGathered = 64 * 1024;
 
 // Writes whole lines to a descriptor, on the log's thread alone. It waits for as long as the other

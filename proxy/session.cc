@@ -539,7 +539,10 @@ void Session::CloseAll() {
 void Session::OnClosed(Stream& which) {
   if (&which == &server_) {
     if (!over()) {
-      if (server_stage_ == ServerStage::kConnecting) TryNextAddress();
+      if (server_stage_ == ServerStage::kConnecting) {
+        TryNextAddress();
+        AfterEvent();
+      }
       return;
     }
     ReleaseServer();

@@ -120,7 +120,8 @@ class Session final : public Stream::Owner {
   void ConnectServer();
   void TryNextAddress();
   void ServerFailed(BackendFaultReason why, std::string_view detail);
-  void OnServerConnected();
+  void ServerConnected();
+  void CountServerFailure(BackendFaultReason why, std::string_view detail);
   void StartServerTls();
   void OnHello(std::string_view bytes);
   void HelloSays(Probe::State state, std::string send);

@@ -49,12 +49,13 @@ void Session::TryNextAddress() {
     if (setup.addresses && setup.next_address < setup.addresses->size()) {
       setup.connect_started = uv_hrtime();
       const auto& address = (*setup.addresses)[setup.next_address++];
+      ArmStage(listener_.conf.timeouts.backend_connect);
       const int error = server_.Connect(reinterpret_cast<const sockaddr*>(&address));
       if (error == 0) {
-        ArmStage(listener_.conf.timeouts.backend_connect);
+        if (server_.open()) ServerConnected();
         return;
       }
-      server_counters().failures[static_cast<size_t>(ReasonOf(error))].Add();
+      CountServerFailure(ReasonOf(error), uv_strerror(error));
       if (!server_.idle()) return;  // OnClosed comes back here
       continue;
     }
@@ -70,6 +71,7 @@ void Session::TryNextAddress() {
     if (!setup.addresses || setup.addresses->empty()) server.WantResolve();
   }
   ReleaseServer();
+  stage_timer_.Disarm();
   server_stage_ = ServerStage::kNone;
   worker_.LogSession(
       LogLevel::kError, "backend", id_,
@@ -80,8 +82,7 @@ void Session::TryNextAddress() {
   AfterEvent();
 }
 
-// The server at hand is of no use: count it, close, and OnClosed goes on with the next.
-void Session::ServerFailed(BackendFaultReason why, std::string_view detail) {
+void Session::CountServerFailure(BackendFaultReason why, std::string_view detail) {
   Server& server = *listener_.backend->servers()[server_index_];
   server_counters().failures[static_cast<size_t>(why)].Add();
   server.WantResolve();
@@ -90,6 +91,11 @@ void Session::ServerFailed(BackendFaultReason why, std::string_view detail) {
                       {"server", std::string_view(server.name())},
                       {"reason", ToString(why)},
                       {"detail", detail}});
+}
+
+// The server at hand is of no use: count it, close, and OnClosed goes on with the next.
+void Session::ServerFailed(BackendFaultReason why, std::string_view detail) {
+  CountServerFailure(why, detail);
   setup_->hello.reset();
   server_stage_ = ServerStage::kConnecting;
   stage_timer_.Disarm();
@@ -102,6 +108,11 @@ void Session::OnConnected(Stream&, int error) {
     ServerFailed(ReasonOf(error), uv_strerror(error));
     return;
   }
+  ServerConnected();
+  AfterEvent();
+}
+
+void Session::ServerConnected() {
   const double seconds = static_cast<double>(uv_hrtime() - setup_->connect_started) / 1e9;
   server_counters().connect_seconds.Observe(seconds);
   worker_.LogSession(
@@ -109,11 +120,6 @@ void Session::OnConnected(Stream&, int error) {
       {{"backend", listener_.backend->name()},
        {"server", std::string_view(listener_.backend->servers()[server_index_]->name())},
        {"seconds", seconds}});
-  OnServerConnected();
-  AfterEvent();
-}
-
-void Session::OnServerConnected() {
   const conf::Backend& conf = listener_.backend->conf();
   server_.set_low_mark(limits().buffer / 2);
   ArmStage(listener_.conf.timeouts.backend_greeting);

@@ -1,10 +1,13 @@
 #include "proxy/stream.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace postern {
@@ -12,6 +15,29 @@ namespace {
 
 // A queue that was once larger than this is given back rather than kept for the next short write.
 constexpr size_t kKeptQueue = 4 * 1024;
+
+bool IsLoopback(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    const auto* in = reinterpret_cast<const sockaddr_in*>(address);
+    return (ntohl(in->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+  }
+  return address->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+}
+
+// A connection within this machine stands when connect(2) returns, though that says EINPROGRESS of
+// a non-blocking socket; asked once more it says 0, and nobody has to wait for an event. The
+// descriptor or a libuv error: UV_EALREADY where it takes longer after all (a full queue).
+int ConnectAtOnce(const sockaddr* address) {
+  const socklen_t size = address->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  const int fd = ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (::connect(fd, address, size) == 0) return fd;
+  if (errno == EINPROGRESS && ::connect(fd, address, size) == 0) return fd;
+  const int error = -errno;
+  ::close(fd);
+  return error;
+}
 
 }  // namespace
 
@@ -37,6 +63,13 @@ int Stream::Adopt(int fd, bool is_unix) {
 }
 
 int Stream::Connect(const sockaddr* address) {
+  no_delay_ = address->sa_family == AF_UNIX;
+  if (IsLoopback(address)) {
+    const int fd = ConnectAtOnce(address);
+    const int error = fd >= 0 ? Adopt(fd, false) : fd;
+    if (!idle() && error != 0) Close();
+    if (error != UV_EALREADY) return error;
+  }
   const bool is_unix = address->sa_family == AF_UNIX;
   int error = InitHandle(is_unix);
   if (error != 0) return error;
@@ -59,7 +92,6 @@ void Stream::OnConnect(uv_connect_t* request, int status) {
   self->connecting_.reset();
   if (status == 0) {
     self->state_ = State::kOpen;
-    if (self->handle_.any.type == UV_TCP) uv_tcp_nodelay(&self->handle_.tcp, 1);
     self->Unblock(kNotOpen);
   }
   self->owner_.OnConnected(*self, status);
@@ -131,7 +163,18 @@ void Stream::OnRead(uv_stream_t* handle, ssize_t size, const uv_buf_t* buffer) {
   self->Receive(buffer->base, static_cast<size_t>(size));
 }
 
+// Nagle's algorithm (RFC 896) holds a write back while an earlier one is not acknowledged. In a
+// dialogue of commands and answers there is none such, so most sessions do without this call.
+void Stream::NoDelayIfUnanswered() {
+  if (unanswered_ && !no_delay_) {
+    no_delay_ = true;
+    uv_tcp_nodelay(&handle_.tcp, 1);
+  }
+  unanswered_ = true;
+}
+
 void Stream::Receive(char* bytes, size_t size) {
+  unanswered_ = false;
   if (!tls_) {
     owner_.OnBytes(*this, bytes, size);
     return;
@@ -248,6 +291,7 @@ void Stream::Flush() {
 }
 
 void Stream::TryWrite(std::string_view bytes) {
+  NoDelayIfUnanswered();
   if (queued() == 0) {
     uv_buf_t buffer =
         uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
@@ -363,7 +407,8 @@ void Stream::OnClose(uv_handle_t* handle) {
   self->queue_.reset();
   self->connecting_.reset();
   self->ended_ = self->shutdown_wanted_ = self->shutdown_done_ = self->above_mark_ =
-      self->secret_out_ = false;
+      self->secret_out_ = self->unanswered_ = false;
+  self->no_delay_ = true;
   self->owner_.OnClosed(*self);
 }
 

@@ -69,7 +69,8 @@ class Stream {
 
   // Takes over a connected, non-blocking socket. 0 or a libuv error (the socket is closed then).
   int Adopt(int fd, bool is_unix);
-  // OnConnected follows. 0 or a libuv error. `address`: AF_INET, AF_INET6 or AF_UNIX.
+  // 0 or a libuv error. Where it is not open() at once OnConnected follows. `address`: AF_INET,
+  // AF_INET6 or AF_UNIX.
   int Connect(const sockaddr* address);
   // Starts TLS; what is written from here on is encrypted. A client-side engine speaks at once.
   void StartTls(std::unique_ptr<TlsEngine> engine);
@@ -133,6 +134,7 @@ class Stream {
   void Receive(char* bytes, size_t size);
   void Shake();
   void ReadPlaintext();
+  void NoDelayIfUnanswered();
   void TryWrite(std::string_view bytes);
   void Enqueue(std::string_view bytes);
   void WriteQueue();
@@ -166,6 +168,8 @@ class Stream {
   bool shutdown_done_ = false;
   bool above_mark_ = false;
   bool secret_out_ = false;
+  bool no_delay_ = true;     // accepted sockets have it from their listener
+  bool unanswered_ = false;  // something was sent since the last read
 };
 
 }  // namespace postern
