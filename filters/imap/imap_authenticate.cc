@@ -55,7 +55,7 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
                         std::string_view name, std::string_view user) {
   const Verdict verdict = options_.policy.Judge(name, channel_);
   const auto refuse = [&](BlockReason reason, std::string_view words, std::string_view why) {
-    unnamed_ = true;
+    unnamed_ = request.tail == Tail::kLiteral;
     in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kBlocked, std::string(user), why});
     in.out.Note(BlockedEvent{reason, CommandName(ToUpper(request.command.name))});
     Reply(in, request, words);
@@ -340,7 +340,6 @@ void ImapFilter::Carry(ServerLogin::Do what, Actions& out) {
 }
 
 void ImapFilter::NoteAuth(AuthResult result, std::string_view reason, Actions& out) {
-  unnamed_ = true;
   out.Note(AuthEvent{attempt_->mechanism, channel_, result, attempt_->user, reason});
 }
 

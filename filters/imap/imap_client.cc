@@ -365,7 +365,7 @@ bool ImapFilter::Block(Feed& in, const Request& request, BlockReason reason,
                        std::string_view words) {
   if (busy()) return false;
   if (++bad_commands_ > kMaxBadCommands) return Fatal(in.out, ProtocolFault::kUnexpected);
-  // Behind a log-in that was refused this may be a part of it: no word of it goes into a log.
+  // This may be of a literal that was refused, and a password: no word of it goes into a log.
   const bool secret = reason == BlockReason::kUnknown && unnamed_;
   in.out.Note(BlockedEvent{reason, secret ? "?" : CommandName(ToUpper(request.command.name))});
   return Reply(in, request, words);

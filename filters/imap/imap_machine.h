@@ -203,7 +203,7 @@ class ImapFilter final : public Filter {
   bool own_id_sent_ = false;
   bool bye_seen_ = false;
   int bad_commands_ = 0;
-  bool unnamed_ = false;  // the next unknown word may be a secret: a log-in was refused before it
+  bool unnamed_ = false;  // the next unknown word may be a secret: of a log-in's literal, refused
 
   // The command that is passing in pieces, being gathered or skipped.
   std::string tag_;

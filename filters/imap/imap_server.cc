@@ -188,6 +188,7 @@ void ImapFilter::OnInterrupted(Feed& in, const Line& line, const Answer& answer)
   if (attempt_) {
     if (answer.status == Status::kOk) return ServerFault(in.out);
     NoteAuth(AuthResult::kError, "no verdict", in.out);
+    unnamed_ = true;
   }
   PassAnswer(in, line, answer, false);
   const bool dropped = state_ == State::kLiteralAsked && swallow_plus_;

@@ -287,7 +287,7 @@ void Dialogue::TakeVerdict(const Line& line, Actions& out) {
 
 // Only a no to a complete log-in is a failure.
 void Dialogue::Reject(const Line& line, Actions& out) {
-  unnamed_ = true;
+  unnamed_ = mechanism_ != Mechanism::kBasic && mechanism_ != Mechanism::kApop;
   if (IsTemporary(line.text)) {
     NoteAuth(AuthResult::kError, "temporary failure", out);
   } else if (aborted_) {

@@ -223,8 +223,10 @@ bool Dialogue::TakeUnknown(const Line& line, std::string_view verb, Actions& out
     Fail(ProtocolFault::kUnexpected, out);
     return true;
   }
-  // Behind a log-in that was refused this may be a part of it: no word of it goes into a log.
-  return Blocked(line, BlockReason::kUnknown, unnamed_ ? "?" : verb, kUnknown, out);
+  // Behind a log-in that was refused this may be a part of it: no word of it goes into a log. A
+  // SASL response has no blank.
+  const bool secret = unnamed_ && verb == line.text;
+  return Blocked(line, BlockReason::kUnknown, secret ? "?" : verb, kUnknown, out);
 }
 
 bool Dialogue::OnCapa(const Line& line, std::string_view, Actions& out) {
