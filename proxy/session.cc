@@ -304,7 +304,11 @@ void Session::CountHandshakeFailure(TlsFailure why) {
 // A client that has sent its last byte still gets the answers to what it sent.
 void Session::EndIfClientIsThrough() {
   if (over()) return;
-  if (turn() == Turn::kServer && server_.open()) {
+  // Without a log-in or a command that waits for it, the connection that is being made is for
+  // nobody.
+  const bool connecting = server_stage_ == ServerStage::kConnecting &&
+                          (listener_.options.connect_at_login || !held_[0].empty());
+  if (turn() == Turn::kServer && (server_.open() || connecting)) {
     if (stage_ == Stage::kDetached && held_[0].empty()) server_.ShutdownWrites();
     return;
   }
