@@ -135,6 +135,8 @@ class Follower {
   // True once the client has said goodbye (LOGOUT, QUIT): the server's closing is then no fault of
   // its own.
   virtual bool ClientLeft() const { return false; }
+  // True once the server has answered that goodbye: nothing more is to come from either side.
+  virtual bool Through() const { return false; }
   virtual Turn turn() const = 0;
 };
 

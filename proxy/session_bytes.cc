@@ -340,6 +340,10 @@ void Session::Pump(Side side, char* bytes, size_t size) {
   if (side == Side::kServer) {
     follower_->OnServerBytes({bytes, size});
     SendTo(Side::kClient, {bytes, size}, false);
+    if (follower_->Through()) {  // the server's end need not be waited for
+      Finish(End::kLogout, {});
+      return;
+    }
     std::string& held = held_[0];
     if (held.empty()) return;
     std::string waiting = std::exchange(held, {});

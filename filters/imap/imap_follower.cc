@@ -29,6 +29,7 @@ class ImapFollower final : public Follower {
     return !opaque_ && !server_.lost() && !server_.said_bye() && server_.at_start();
   }
   bool ClientLeft() const override { return left_; }
+  bool Through() const override { return left_ && server_.said_bye() && AtRest(); }
   Turn turn() const override {
     return owed_ > 0 || wait_ != Wait::kNothing ? Turn::kServer : Turn::kClient;
   }

@@ -190,6 +190,7 @@ class Pop3Follower final : public Follower {
   bool AtRest() const override { return !Owes() && answers_.at_line_start(); }
   bool CanSpeak() const override { return !answers_.inside() && answers_.at_line_start(); }
   bool ClientLeft() const override { return left_; }
+  bool Through() const override { return left_ && AtRest(); }
   Turn turn() const override { return Owes() ? Turn::kServer : Turn::kClient; }
 
  private:

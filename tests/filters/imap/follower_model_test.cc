@@ -170,6 +170,26 @@ void Play(uint32_t seed, bool strange, bool literal_plus) {
   ASSERT_FALSE(server.forbidden()) << "seed " << seed;
 }
 
+TEST(ImapFollower, IsThroughOnceLogoutIsAnswered) {
+  const auto follower = MakeImapFollower({});
+  std::string commands = "a NOOP\r\nb LOGOUT\r\n";
+  follower->OnClientBytes(commands.data(), commands.size());
+  follower->OnServerBytes("a OK\r\n* BYE see you\r\n");
+  EXPECT_FALSE(follower->Through());
+  follower->OnServerBytes("b OK\r\n");
+  EXPECT_TRUE(follower->Through());
+}
+
+// A server that refuses LOGOUT goes on.
+TEST(ImapFollower, IsNotThroughWithoutABye) {
+  const auto follower = MakeImapFollower({});
+  std::string commands = "a LOGOUT\r\n";
+  follower->OnClientBytes(commands.data(), commands.size());
+  follower->OnServerBytes("a BAD not now\r\n");
+  EXPECT_TRUE(follower->ClientLeft());
+  EXPECT_FALSE(follower->Through());
+}
+
 TEST(ImapFollower, KeepsStepWithAServer) {
   for (uint32_t seed = 0; seed < 500; ++seed) Play(seed, false, seed % 2 == 0);
 }

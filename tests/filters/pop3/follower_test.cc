@@ -46,6 +46,18 @@ TEST(Pop3Follower, FollowsAListToItsEnd) {
   EXPECT_EQ(follower->turn(), Turn::kClient);
 }
 
+TEST(Pop3Follower, IsThroughOnceQuitIsAnswered) {
+  const auto follower = MakeFollower(true);
+  Say(*follower, "LIST\r\nquit\r\n");
+  EXPECT_TRUE(follower->ClientLeft());
+  follower->OnServerBytes("+OK\r\n1 120\r\n.\r\n");
+  EXPECT_FALSE(follower->Through());
+  follower->OnServerBytes("+OK bye\r");
+  EXPECT_FALSE(follower->Through());
+  follower->OnServerBytes("\n");
+  EXPECT_TRUE(follower->Through());
+}
+
 TEST(Pop3Follower, TellsListsFromSingleLines) {
   const char* const kSingle[] = {"LIST 1", "UIDL 1",  "LANG de", "STAT",
                                  "DELE 1", "RETRX 1", "TO",      ""};
