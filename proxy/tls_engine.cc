@@ -174,7 +174,8 @@ TlsResult TlsEngine::ReadSecret(char* out, size_t capacity, size_t& size) {
   const int result = SSL_peek(ssl_.get(), out, static_cast<int>(capacity));
   if (result <= 0) return Judge(result);
   size = static_cast<size_t>(result);
-  io_.WipeRecord({out, size});
+  // Where `out` was too small for all of it, the rest is still to be read from there.
+  if (SSL_pending(ssl_.get()) == result) io_.WipeRecord({out, size});
   std::array<char, 512> wiped;
   for (size_t left = size; left > 0;) {
     const int taken =

@@ -71,7 +71,8 @@ class TlsEngine {
   TlsResult Handshake();
   // One record's worth at most. `size` is set with kDone.
   TlsResult Read(char* out, size_t capacity, size_t& size);
-  // The same, and nothing of it stays in the library's own buffer, which it does not wipe.
+  // The same, and nothing of it stays in the library's own buffer, which it does not wipe; for that
+  // `capacity` has to be a record's.
   TlsResult ReadSecret(char* out, size_t capacity, size_t& size);
   bool Write(std::string_view plaintext);  // false: kError
   void Shutdown();                         // close_notify
