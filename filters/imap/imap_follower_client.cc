@@ -173,6 +173,7 @@ void ClientLine::TakeBrace(char byte) {
       if (byte >= '0' && byte <= '9' && digits_ < kMaxDigits) {
         number_ = number_ * 10 + static_cast<uint64_t>(byte - '0');
         ++digits_;
+        if (number_ > kMaxLiteral) brace_ = Brace::kOddOpen;
       } else if (byte == '+' && digits_ > 0) {
         plus_ = true;
         brace_ = Brace::kPlus;

@@ -46,6 +46,9 @@ class ClientLine {
   // How far a `{n}` or `{n+}` has come that could end the line.
   enum class Brace : uint8_t { kNone, kNumber, kPlus, kClosed, kOddOpen, kOddClosed };
   static constexpr uint32_t kMaxDigits = 19;  // more might not fit into 64 bits
+  // A number of RFC 3501, section 9. A server that keeps it in 32 bits would take a larger one for
+  // a small one, and commands in what was followed as data.
+  static constexpr uint64_t kMaxLiteral = 0xffffffff;
   static constexpr uint8_t kNoField = 0xff;
 
   static std::string_view Name(Verb verb);
