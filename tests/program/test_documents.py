@@ -50,6 +50,23 @@ class Documents(Case):
         return subprocess.run([os.environ["POSTERN"], "check", "-c", "postern.yaml"], cwd=self.folder, text=True,
                               capture_output=True)
 
+    def test_tests_that_threats_are_shown_by(self):
+        """In docs/threats.md a test without a folder is in that of the one before it; transcripts have their own."""
+        with open(f"{SOURCE}/docs/threats.md") as file:
+            rows = [line.split("|")[3] for line in file if line.count("|") == 4 and not line.startswith("| ---")]
+        for shown in rows[1:]:
+            folder = ""
+            for name in re.findall(r"`([\w./*-]+)`", shown):
+                if name.startswith("tests/"):
+                    folder = os.path.dirname(name)
+                    pattern = name
+                elif name.endswith(".py"):
+                    pattern = f"{folder}/{name}"
+                else:
+                    pattern = f"tests/transcripts/{name if '/' in name else '*/' + name}.txt"
+                with self.subTest(name=name):
+                    self.assertTrue(glob.glob(f"{SOURCE}/{pattern}"), pattern)
+
     def test_whole_configurations(self):
         checked = 0
         for document in documents():
