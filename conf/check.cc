@@ -40,16 +40,29 @@ class Checks {
     return config_.Written(mode) ? mode : listener.path + ".tls";
   }
 
+  // Of two settings that do not go together the one that was written for this listener, else the
+  // one that was written at all; where both were, the second.
+  std::string WrittenOf(const Listener& listener, std::string_view first,
+                        std::string_view second) const {
+    for (const std::string& scope : {listener.path + ".", std::string()}) {
+      for (const std::string_view key : {second, first}) {
+        std::string path = scope + std::string(key);
+        if (config_.Written(path)) return path;
+      }
+    }
+    return std::string(second);
+  }
+
   void CheckTls(const Listener& listener) {
     const Tls& tls = listener.tls;
     if (tls.min_version > tls.max_version) {
-      const bool max_is_own = config_.Written(listener.path + ".tls.max_version");
-      Error(config_.PathOf(listener, max_is_own ? "tls.max_version" : "tls.min_version"),
+      Error(WrittenOf(listener, "tls.max_version", "tls.min_version"),
             "min_version " + std::string(Name(tls.min_version)) + " is above max_version " +
                 std::string(Name(tls.max_version)));
     }
     if (tls.mode == TlsMode::kNone) return;
-    if (tls.certificates.empty()) {
+    if (tls.certificates.empty() &&
+        !report_.HasErrorAt(config_.PathOf(listener, "tls.certificates"))) {
       Error(ModePath(listener), std::string(Name(tls.mode)) +
                                     " needs a certificate: there is none under tls.certificates");
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -56,17 +57,15 @@ class Linker {
       : named_(std::move(named)), config_(config), report_(report), index_(named_.size()) {}
 
   size_t Find(const ListenerDraft& draft) {
-    if (draft.backend.empty()) {
-      const std::string path = draft.listener.path + ".backend";
-      if (config_.Written(path)) {
-        report_.Error(draft.backend_at, path, "is empty: a name under backends, or an address");
-      }
-      return kNoBackend;
-    }
-    for (size_t i = 0; i < named_.size(); ++i) {
-      if (named_[i].backend.name == draft.backend) return UseNamed(i, draft);
-    }
-    return UseAddress(draft);
+    if (draft.backend.empty()) return kNoBackend;  // which was complained about
+    if (const auto named = Named(draft.backend)) return UseNamed(*named, draft);
+    const auto address = AddressOf(draft);
+    return address ? Implicit(*address, draft) : kNoBackend;
+  }
+
+  // What there is to complain about in the backend of a listener whose protocol is not known.
+  void Judge(const ListenerDraft& draft) {
+    if (!draft.backend.empty() && !Named(draft.backend)) AddressOf(draft);
   }
 
   // Without a protocol nothing can be said of a backend, and nothing would use it.
@@ -79,6 +78,13 @@ class Linker {
   }
 
  private:
+  std::optional<size_t> Named(std::string_view name) const {
+    for (size_t i = 0; i < named_.size(); ++i) {
+      if (named_[i].backend.name == name) return i;
+    }
+    return std::nullopt;
+  }
+
   size_t UseNamed(size_t i, const ListenerDraft& draft) {
     const Protocol protocol = *draft.protocol;
     if (!index_[i]) {
@@ -97,7 +103,7 @@ class Linker {
     return *index_[i];
   }
 
-  size_t UseAddress(const ListenerDraft& draft) {
+  std::optional<Address> AddressOf(const ListenerDraft& draft) {
     const std::string path = draft.listener.path + ".backend";
     const auto names = NamesOf(named_);
     const auto address = ParseAddress(draft.backend);
@@ -108,14 +114,14 @@ class Linker {
                     like_address && hint.empty()
                         ? Quote(draft.backend) + " " + address.error
                         : "unknown backend " + Quote(draft.backend) + "; " + Choices(names) + hint);
-      return kNoBackend;
+      return std::nullopt;
     }
     if (address.value->any_host()) {
       report_.Error(draft.backend_at, path,
                     Quote(draft.backend) + " has no host: where is the server, 127.0.0.1?");
-      return kNoBackend;
+      return std::nullopt;
     }
-    return Implicit(*address.value, draft);
+    return *address.value;
   }
 
   static std::string Choices(const std::vector<std::string_view>& names) {
@@ -207,6 +213,7 @@ void LinkBackends(std::vector<ListenerDraft> drafts, std::vector<BackendDraft> n
   bool all_known = true;
   for (ListenerDraft& draft : drafts) {
     if (!draft.protocol) {
+      linker.Judge(draft);
       all_known = false;
       continue;
     }

@@ -59,6 +59,12 @@ void Report::Warning(Position at, std::string path, std::string message) {
   Add({Mistake::Severity::kWarning, file_, at, std::move(path), std::move(message)});
 }
 
+bool Report::HasErrorAt(std::string_view path) const {
+  return std::any_of(mistakes_.begin(), mistakes_.end(), [path](const Mistake& m) {
+    return m.severity == Mistake::Severity::kError && m.path == path;
+  });
+}
+
 void Report::Add(Mistake mistake) { mistakes_.push_back(std::move(mistake)); }
 
 std::vector<Mistake> Report::Take() {

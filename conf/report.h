@@ -21,6 +21,7 @@ class Report {
   void Warning(Position at, std::string path, std::string message);
 
   bool has_errors() const { return has_errors_; }
+  bool HasErrorAt(std::string_view path) const;
   // By place in the file; what stands at the same place keeps its order.
   std::vector<Mistake> Take();
 

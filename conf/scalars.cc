@@ -141,11 +141,12 @@ Parsed<std::string> ParseCommand(std::string_view text) {
 }
 
 Parsed<std::string> ParseMechanism(std::string_view text) {
-  constexpr size_t kMost = 20;
-  const bool good = Consists(
-      text, kMost, [](char c) { return IsLetter(c) || IsDigit(c) || c == '-' || c == '_'; });
+  const bool good = Consists(text, kMaxMechanism, [](char c) {
+    return IsLetter(c) || IsDigit(c) || c == '-' || c == '_';
+  });
   if (good || text == "*") return {Upper(text), ""};
-  return {std::nullopt, "is no name of a mechanism: up to 20 letters, digits, - and _, or \"*\""};
+  return {std::nullopt, "is no name of a mechanism: up to " + std::to_string(kMaxMechanism) +
+                            " letters, digits, - and _, or \"*\""};
 }
 
 Parsed<std::string> ParseHostName(std::string_view text) {

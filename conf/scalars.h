@@ -33,8 +33,10 @@ Parsed<std::string> ParseName(std::string_view text);
 inline constexpr size_t kMaxName = 64;
 // A command's or a capability's name: letters digits - _, up to kMaxName; in upper case.
 Parsed<std::string> ParseCommand(std::string_view text);
-// A SASL mechanism's name (RFC 4422, 3.1: 1 to 20 letters digits - _) or "*"; in upper case.
+// A SASL mechanism's name (letters digits - _) or "*"; in upper case.
 Parsed<std::string> ParseMechanism(std::string_view text);
+// RFC 4422, 3.1 says 20, but IANA's registry has longer ones: ECDSA-NIST256P-CHALLENGE.
+inline constexpr size_t kMaxMechanism = 32;
 // A host's name or its IP address, with or without the brackets of an IPv6 one; in lower case. ""
 // stays empty.
 Parsed<std::string> ParseHostName(std::string_view text);

@@ -202,7 +202,9 @@ void ReadAdmin(const Node& node, const std::string& path, Context& context, Admi
   std::vector<std::string> hosts;
   const bool read = reader.Each("hosts", [&](const Node& item, const std::string& where) {
     std::string host;
-    if (ReadScalar(item, where, context.report, host, ParseHostName)) hosts.push_back(host);
+    if (!ReadScalar(item, where, context.report, host, ParseHostName)) return;
+    if (host.empty()) context.report.Error(item.at, where, "is empty: name a host");
+    hosts.push_back(std::move(host));
   });
   if (read) admin.hosts = std::move(hosts);
   reader.Done();

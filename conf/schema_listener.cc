@@ -76,8 +76,11 @@ ListenerDraft ReadListener(const Node& node, const std::string& path, Context& c
   reader.Word("bare_lf", "mode", listener.bare_lf);
   ReadOverlays(reader, context, general, draft);
   if (const Node* backend = reader.Need("backend")) {
-    reader.Value("backend", draft.backend, ParseText);
     draft.backend_at = backend->at;
+    if (reader.Value("backend", draft.backend, ParseText) && draft.backend.empty()) {
+      context.report.Error(backend->at, reader.PathTo("backend"),
+                           "is empty: a name under backends, or an address");
+    }
   }
   reader.Done();
   return draft;

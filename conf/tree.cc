@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "conf/load.h"
+#include "conf/utf8.h"
 
 namespace postern::conf {
 namespace {
@@ -133,7 +135,10 @@ class Builder : public YAML::EventHandler {
       frame.node.items.push_back(std::move(node));
     } else if (frame.key_read) {
       frame.depth_inside = std::max(frame.depth_inside, depth);
-      frame.node.pairs.back().value = std::move(node);
+      Node::Entry& pair = frame.node.pairs.back();
+      // The parser sees that a value is missing only where the next thing stands.
+      if (node.kind == Node::Kind::kNull && node.at.line > pair.at.line) node.at = pair.at;
+      pair.value = std::move(node);
       frame.key_read = false;
     } else {
       const bool scalar = node.kind == Node::Kind::kScalar;
@@ -151,6 +156,37 @@ class Builder : public YAML::EventHandler {
 // yaml-cpp puts names from the file behind a colon in some of its messages.
 std::string WithoutNames(const std::string& message) {
   return "is no YAML: " + message.substr(0, message.find(':'));
+}
+
+// The last line up to `at` that is indented with a tab, which the parser takes for all sorts of
+// other mistakes.
+std::optional<Position> TabBefore(std::string_view text, Position at) {
+  std::optional<Position> found;
+  for (int line = 1; line <= at.line && !text.empty(); ++line) {
+    const std::string_view here = text.substr(0, text.find('\n'));
+    const size_t tab = here.find('\t');
+    const size_t begin = here.find_first_not_of(" \t\r");
+    if (begin != std::string_view::npos && here[begin] != '#' && tab < begin) {
+      found = {line, static_cast<int>(tab) + 1};
+    }
+    text.remove_prefix(std::min(here.size() + 1, text.size()));
+  }
+  return found;
+}
+
+TreeError FromParser(std::string_view text, const YAML::Exception& error) {
+  const Position at = PlaceOf(error.mark);
+  if (const auto tab = TabBefore(text, at)) {
+    return {*tab, "is no YAML: lines are indented with spaces, not with tabs"};
+  }
+  return {at, WithoutNames(error.msg)};
+}
+
+Position PlaceOf(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const size_t begin = before.rfind('\n') + 1;  // npos + 1 is 0
+  return {1 + static_cast<int>(std::count(before.begin(), before.end(), '\n')),
+          1 + static_cast<int>(offset - begin)};
 }
 
 void Parse(std::string_view text, TreeResult& result) {
@@ -173,10 +209,15 @@ TreeResult ParseTree(std::string_view text) {
     result.errors.push_back({{1, 1}, "is larger than " + std::to_string(kMaxFileSize) + " bytes"});
     return result;
   }
-  const size_t nul = text.find('\0');
-  if (nul != std::string_view::npos) {
-    const int line = 1 + static_cast<int>(std::count(text.begin(), text.begin() + nul, '\n'));
-    result.errors.push_back({{line, 1}, "is no YAML: there is a NUL in this line"});
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    const Position at{PlaceOf(text, nul).line, 1};
+    result.errors.push_back({at, "is no YAML: there is a NUL in this line"});
+    return result;
+  }
+  // yaml-cpp would put U+FFFD in the place of what is none, in a user's name too.
+  if (const size_t valid = ValidUtf8(text); valid < text.size()) {
+    result.errors.push_back(
+        {PlaceOf(text, valid), "is no YAML: the text is not UTF-8 here, but in another encoding"});
     return result;
   }
   try {
@@ -184,7 +225,7 @@ TreeResult ParseTree(std::string_view text) {
   } catch (const TreeError& error) {
     result.errors.push_back(error);
   } catch (const YAML::Exception& error) {
-    result.errors.push_back({PlaceOf(error.mark), WithoutNames(error.msg)});
+    result.errors.push_back(FromParser(text, error));
   }
   return result;
 }

@@ -50,6 +50,58 @@ listeners:
   EXPECT_THAT(lines[10], HasSubstr(":8:63: listeners[2].backend: unknown backend \"nobody\""));
 }
 
+TEST(Mistakes, AreOneLineEach) {
+  EXPECT_THAT(Lines(OneListener("imap", ", backend: ~")),
+              ElementsAre(HasSubstr("listeners[0].backend: has no value")));
+  EXPECT_THAT(Lines(OneListener("imap", ", backend: []")),
+              ElementsAre(HasSubstr("listeners[0].backend: must be a single value")));
+  EXPECT_THAT(Lines(OneListener("imap", ", backend: \"\"")),
+              ElementsAre(HasSubstr("listeners[0].backend: is empty")));
+  EXPECT_THAT(
+      Lines(OneListener("imap", ", tls: { mode: implicit, certificates: { chain: c.pem } }")),
+      ElementsAre(HasSubstr("listeners[0].tls.certificates: must be a list")));
+}
+
+TEST(Mistakes, AMissingValueStandsWhereItsKeyDoes) {
+  EXPECT_THAT(Lines(OneListener("imap", "", "workers:\nuser: \"\"\n")),
+              ElementsAre("postern.yaml:4:1: workers: has no value; for an empty one write \"\""));
+  EXPECT_THAT(Lines("tls:\n  certificates: [ { chain: c.pem, key: k.pem } ]\nlisteners:\n\n\n"),
+              ElementsAre("postern.yaml:3:1: listeners: needs at least one listener"));
+}
+
+TEST(Mistakes, TheBackendOfAListenerOfNoKnownProtocol) {
+  EXPECT_THAT(Lines(OneListener("pop", ", backend: nobody")),
+              ElementsAre(HasSubstr("listeners[0].protocol: unknown protocol"),
+                          HasSubstr("listeners[0].backend: unknown backend \"nobody\"")));
+  EXPECT_THAT(
+      Lines(OneListener("pop", ", backend: b", "backends: { b: { servers: [\"h:1\"] } }\n")),
+      ElementsAre(HasSubstr("listeners[0].protocol: unknown protocol")));
+}
+
+TEST(Mistakes, OfTwoVersionsTheOneThatWasWrittenIsWrong) {
+  const auto tls = [](std::string_view more) {
+    return OneListener("imap", ", tls: { mode: implicit, " + std::string(more) + " }");
+  };
+  EXPECT_THAT(Said(tls("max_version: \"1.1\"")),
+              HasSubstr("listeners[0].tls.max_version: min_version 1.2 is above max_version 1.1"));
+  EXPECT_THAT(
+      Said("tls: { certificates: [ { chain: c.pem, key: k.pem } ], max_version: \"1.1\" }\n"
+           "listeners: [ { protocol: imap, address: \":1\", backend: \"127.0.0.1:9\" } ]\n"),
+      HasSubstr(":1:69: tls.max_version: min_version 1.2 is above max_version 1.1"));
+  EXPECT_THAT(Said(tls("min_version: \"1.3\", max_version: \"1.2\"")),
+              HasSubstr("listeners[0].tls.min_version: min_version 1.3 is above max_version 1.2"));
+}
+
+TEST(Mistakes, AHostOfTheAdminAddressHasAName) {
+  EXPECT_THAT(Lines(OneListener("imap", "", "admin: { hosts: [\"\"] }\n")),
+              ElementsAre(HasSubstr(":4:18: admin.hosts[0]: is empty")));
+}
+
+TEST(Mistakes, MechanismsOfTheRegistryWithLongNames) {
+  EXPECT_TRUE(IsGood(
+      OneListener("imap", "", "auth: { mechanisms: { ECDSA-NIST256P-CHALLENGE: never } }\n")));
+}
+
 TEST(Mistakes, KeysGivenTwice) {
   EXPECT_THAT(Said(OneListener("imap", "", "drain_timeout: 1s\ndrain_timeout: 2s\n")),
               HasSubstr("postern.yaml:5:1: drain_timeout: given twice, first in line 4"));

@@ -40,6 +40,37 @@ TEST(Tree, TellsNothingFromEmptyText) {
   EXPECT_EQ(ParseTree("# a comment\n").root.kind, Node::Kind::kNull);
 }
 
+TEST(Tree, AMissingValueIsAtItsKey) {
+  const Node root = ParseTree("a:\n\n\nb: 1\nc:\n  d:\ne: ~\n").root;
+  EXPECT_EQ(root.pairs[0].value.at, (Position{1, 1}));
+  EXPECT_EQ(root.pairs[2].value.pairs[0].value.at, (Position{6, 3}));
+  EXPECT_EQ(root.pairs[3].value.at, (Position{7, 4}));
+}
+
+TEST(Tree, TabsAreNamed) {
+  for (const char* text : {"a:\n\tb: 1\n", "a:\n  b: 1\n\tc: 2\nd: 3\n", "a:\n \t- b\n"}) {
+    const auto errors = ParseTree(text).errors;
+    ASSERT_EQ(errors.size(), 1u) << text;
+    EXPECT_NE(errors[0].message.find("with tabs"), std::string::npos) << errors[0].message;
+  }
+  EXPECT_EQ(ParseTree("a:\n  b: 1\n\tc: 2\n").errors[0].at, (Position{3, 1}));
+  EXPECT_EQ(ParseTree("a:\n\t# a comment\n").errors.size(), 0u);
+  // Another mistake is not blamed on a tab behind it.
+  EXPECT_EQ(ParseTree("a: b: c\n\tx: 1\n").errors[0].at.line, 1);
+}
+
+TEST(Tree, OtherEncodingsAreRefusedAtTheirFirstByte) {
+  EXPECT_EQ(ParseTree("a: \xC3\xBC \xE2\x82\xAC \xF0\x9F\x93\xA7\n").errors.size(), 0u);
+  const auto errors = ParseTree("a: 1\nb: M\xFCller\n").errors;
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].at, (Position{2, 5}));
+  for (const char* bad :
+       {"\x80", "\xC0\x80", "\xC3", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "\xFF"}) {
+    EXPECT_EQ(ParseTree("# " + std::string(bad)).errors.size(), 1u) << bad;
+  }
+}
+
 std::string ErrorOf(std::string_view text) {
   const auto errors = ParseTree(text).errors;
   return errors.empty() ? "" : errors[0].message;
