@@ -99,7 +99,8 @@ std::string ListenerKey(const conf::Config& config, const conf::Listener& listen
   return config.PathOf(listener, key);
 }
 
-// What a ClientHello says that matters for the choice of a certificate.
+// What a ClientHello says that matters for the choice of a certificate, as far as the listener goes
+// along with it.
 struct ClientAbilities {
   bool ecdsa_ciphers = false;
   bool rsa_ciphers = false;
@@ -115,18 +116,40 @@ struct ClientAbilities {
   }
 };
 
+// RFC 8446, 4.2.1.
+bool OffersTls13(const SSL_CLIENT_HELLO& hello) {
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!SSL_early_callback_ctx_extension_get(&hello, TLSEXT_TYPE_supported_versions, &data, &size)) {
+    return false;
+  }
+  CBS body, list;
+  CBS_init(&body, data, size);
+  uint16_t version = 0;
+  if (!CBS_get_u8_length_prefixed(&body, &list)) return false;
+  while (CBS_get_u16(&list, &version)) {
+    if (version == TLS1_3_VERSION) return true;
+  }
+  return false;
+}
+
 ClientAbilities ReadAbilities(const SSL_CLIENT_HELLO& hello) {
+  SSL_CTX* context = SSL_get_SSL_CTX(hello.ssl);
   ClientAbilities client;
+  client.tls13 = SSL_CTX_get_max_proto_version(context) >= TLS1_3_VERSION && OffersTls13(hello);
   CBS ciphers;
   CBS_init(&ciphers, hello.cipher_suites, hello.cipher_suites_len);
   uint16_t id = 0;
   while (CBS_get_u16(&ciphers, &id)) {
     const SSL_CIPHER* cipher = SSL_get_cipher_by_value(id);
     if (cipher == nullptr) continue;
+    // In this order: most ciphers of a ClientHello are of a kind that is known already.
     const int auth = SSL_CIPHER_get_auth_nid(cipher);
-    client.ecdsa_ciphers |= auth == NID_auth_ecdsa;
-    client.rsa_ciphers |= auth == NID_auth_rsa;
-    client.tls13 |= auth == NID_auth_any;
+    bool* const kind = auth == NID_auth_ecdsa ? &client.ecdsa_ciphers
+                       : auth == NID_auth_rsa ? &client.rsa_ciphers
+                                              : nullptr;
+    if (kind == nullptr || *kind) continue;
+    *kind = sk_SSL_CIPHER_find(SSL_CTX_get_ciphers(context), nullptr, cipher) != 0;
   }
   const uint8_t* data = nullptr;
   size_t size = 0;
@@ -173,6 +196,12 @@ struct ServerTls::Pair {
   bool Fits(const ClientAbilities& client) const {
     if (!client.Signs(algorithms)) return false;
     return client.tls13 || (is_ecdsa ? client.ecdsa_ciphers : client.rsa_ciphers);
+  }
+  // One of its names is this one, and no wildcard.
+  bool Names(std::string_view host) const {
+    return std::any_of(info.names.begin(), info.names.end(), [host](const std::string& name) {
+      return !name.starts_with('*') && NameCovers(name, host);
+    });
   }
   bool Covers(std::string_view host) const {
     return std::any_of(info.names.begin(), info.names.end(),
@@ -332,8 +361,8 @@ std::vector<CertificateInfo> ServerTls::Certificates() const {
 const ServerTls::Pair* ServerTls::Choose(const SSL_CLIENT_HELLO& hello) const {
   const ClientAbilities client = ReadAbilities(hello);
   const std::string host = ReadServerName(hello);
-  // Exact and wildcard names; without a match the first certificate and those that share a name
-  // with it.
+  // A name itself counts more than a wildcard; without a match the first certificate and those that
+  // share a name with it.
   auto best = [&](auto&& eligible) -> const Pair* {
     const Pair* found = nullptr;
     for (const auto& pair : pairs_) {
@@ -346,6 +375,8 @@ const ServerTls::Pair* ServerTls::Choose(const SSL_CLIENT_HELLO& hello) const {
     return found;
   };
   if (!host.empty()) {
+    const Pair* exact = best([&](const Pair& p) { return p.Names(host); });
+    if (exact != nullptr && exact->Fits(client)) return exact;
     if (const Pair* pair = best([&](const Pair& p) { return p.Covers(host); })) return pair;
   }
   const Pair& first = *pairs_.front();

@@ -16,6 +16,10 @@ namespace {
 
 // Every way in which a handshake can fail, as the metrics name it.
 TlsFailure Classify(uint32_t error) {
+  // Below TLS it is what the peer sent that does not decrypt, or is no point of a curve.
+  if (ERR_GET_LIB(error) == ERR_LIB_CIPHER || ERR_GET_LIB(error) == ERR_LIB_EC) {
+    return TlsFailure::kBadRecord;
+  }
   if (ERR_GET_LIB(error) != ERR_LIB_SSL) return TlsFailure::kOther;
   const int reason = ERR_GET_REASON(error);
   if (reason >= SSL_AD_REASON_OFFSET) return TlsFailure::kClientAlert;
@@ -50,6 +54,16 @@ TlsFailure Classify(uint32_t error) {
     case SSL_R_INVALID_OUTER_RECORD_TYPE:
     case SSL_R_CLIENTHELLO_PARSE_FAILED:
     case SSL_R_PARSE_TLSEXT:
+    case SSL_R_ERROR_PARSING_EXTENSION:
+    case SSL_R_BAD_PACKET_LENGTH:
+    case SSL_R_BAD_CHANGE_CIPHER_SPEC:
+    case SSL_R_BAD_ECPOINT:
+    case SSL_R_DIGEST_CHECK_FAILED:
+    case SSL_R_DUPLICATE_EXTENSION:
+    case SSL_R_DUPLICATE_KEY_SHARE:
+    case SSL_R_EXCESS_HANDSHAKE_DATA:
+    case SSL_R_MISSING_KEY_SHARE:
+    case SSL_R_WRONG_CURVE:
       return TlsFailure::kBadRecord;
     default:
       return TlsFailure::kOther;
@@ -91,6 +105,7 @@ int TlsBio::Read(BIO* bio, char* out, int size) {
   const size_t n = std::min(self->input_.size(), static_cast<size_t>(size));
   std::memcpy(out, self->input_.data(), n);
   self->input_.remove_prefix(n);
+  if (size == SSL3_RT_HEADER_LENGTH) self->record_type_ = static_cast<uint8_t>(out[0]);
   const bool goes_on = out == self->record_.data() + self->record_.size();
   self->record_ =
       goes_on ? std::span(self->record_.data(), self->record_.size() + n) : std::span(out, n);
@@ -214,6 +229,13 @@ TlsResult TlsEngine::Judge(int result) {
   const uint32_t error = ERR_peek_error();
   failure_ = Classify(error);
   const char* text = ERR_reason_error_string(error);
+  // OpenSSL's clients send the alert by which they refuse a certificate in the clear, also where
+  // TLS 1.3 has switched to encryption already: too short for a record then.
+  if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_BAD_PACKET_LENGTH &&
+      io_.record_type() == SSL3_RT_ALERT) {
+    failure_ = TlsFailure::kClientAlert;
+    text = "ALERT_IN_THE_CLEAR";
+  }
   failure_text_ = text != nullptr ? text : "connection ended";
   ERR_clear_error();
   return TlsResult::kError;

@@ -28,10 +28,13 @@ class TlsBio {
   void Feed(std::string_view ciphertext) {
     input_ = ciphertext;
     record_ = {};
+    record_type_ = 0;
   }
   bool drained() const { return input_.empty(); }
   size_t left() const { return input_.size(); }
   void Direct(OutBuffer& out) { out_ = &out; }
+  // The type of the record whose header the library has read last (RFC 8446, 5.1).
+  uint8_t record_type() const { return record_type_; }
   // Wipes `plaintext` where the library has decrypted it: in the place of the record that it has
   // read last. To be called while it has not been taken out of there.
   void WipeRecord(std::string_view plaintext);
@@ -44,6 +47,7 @@ class TlsBio {
   std::string_view input_;
   OutBuffer* out_ = nullptr;
   std::span<char> record_;  // what the library has read last, as far as it lies in one piece
+  uint8_t record_type_ = 0;
   bssl::UniquePtr<BIO_METHOD> method_;
   bssl::UniquePtr<BIO> bio_;
 };

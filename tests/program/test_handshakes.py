@@ -13,6 +13,11 @@ GREETING = rules(b"* OK ready\r\n", {b"LOGIN": b"{tag} OK in\r\n", b"LOGOUT": b"
                                      b"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n{tag} OK done\r\n"})
 
 
+def text_of(path):
+    with open(path) as file:
+        return file.read().strip()
+
+
 class Tls(Case):
     def start(self, tls=None, mode="implicit", certificates=None, **listener):
         self.backend = self.scripted(GREETING)
@@ -87,6 +92,61 @@ class Tls(Case):
         self.assertEqual(certificate("a.b.wild.example"), pem(one))
         self.assertEqual(certificate("TWO.example", maximum_version=ssl.TLSVersion.TLSv1_2,
                                      ciphers="ECDHE-RSA-AES128-GCM-SHA256"), pem(rsa))
+
+    def test_a_name_counts_more_than_a_wildcard(self):
+        wild = self_signed(self.folder, ("*.example.test",), "wild")
+        exact = self_signed(self.folder, ("mail.example.test",), "exact", rsa=True)
+        postern = self.start(certificates=[wild.entry, exact.entry])
+        for name, subject in (("mail.example.test", exact), ("other.example.test", wild)):
+            with LineClient(postern.port("imap-implicit"), True, name) as client:
+                self.assertEqual(ssl.DER_cert_to_PEM_cert(client.socket.getpeercert(binary_form=True)).strip(),
+                                 text_of(subject.chain))
+
+    def test_key_kinds_go_by_what_the_listener_speaks_too(self):
+        ecdsa = self_signed(self.folder, ("two.example",), "two")
+        rsa = self_signed(self.folder, ("two.example",), "two-rsa", rsa=True)
+        for settings, client_settings, wanted in (
+                ({"max_version": "1.2", "ciphers": "ECDHE-RSA-AES256-GCM-SHA384"}, {}, rsa),
+                ({"max_version": "1.2"}, {"ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}, rsa),
+                ({}, {"ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}, ecdsa)):
+            with self.subTest(settings=settings, client=client_settings):
+                postern = self.start(settings, certificates=[ecdsa.entry, rsa.entry])
+                with LineClient(postern.port("imap-implicit"), trusting(**client_settings), "two.example") as client:
+                    self.assertEqual(ssl.DER_cert_to_PEM_cert(client.socket.getpeercert(binary_form=True)).strip(),
+                                     text_of(wanted.chain))
+
+    def test_a_client_that_refuses_the_certificate(self):
+        postern = self.start()
+        port = postern.port("imap-implicit")
+        for count, version in ((1, ssl.TLSVersion.TLSv1_2), (2, ssl.TLSVersion.TLSv1_3)):
+            context = ssl.create_default_context()
+            context.minimum_version = context.maximum_version = version
+            with socket.create_connection(("127.0.0.1", port)) as plain, self.assertRaises(ssl.SSLCertVerificationError):
+                context.wrap_socket(plain, server_hostname="localhost")
+            postern.wait_metric("tls_handshake_failures_total", count, reason="client_alert")
+        self.assertEqual(postern.metrics().value("tls_handshake_failures_total"), 2)
+
+    def test_bytes_that_do_not_decrypt(self):
+        postern = self.start()
+        for count, version in ((1, ssl.TLSVersion.TLSv1_2), (2, ssl.TLSVersion.TLSv1_3)):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = trusting(maximum_version=version).wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+            def flight():
+                try:
+                    tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+                return bytearray(outgoing.read())
+            with socket.create_connection(("127.0.0.1", postern.port("imap-implicit")), 10) as plain:
+                plain.sendall(flight())
+                answer = b""
+                while not answer:
+                    incoming.write(plain.recv(65536))
+                    answer = flight()
+                answer[-1] ^= 1  # in the client's last record, which is encrypted
+                plain.sendall(answer)
+                postern.wait_metric("tls_handshake_failures_total", count, reason="bad_record")
 
     def test_tickets(self):
         postern = self.start()
