@@ -17,8 +17,8 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kJson, kText };
 
 // One field of a line. Texts may be peer text: they are escaped to plain ASCII (bytes that are no
-// UTF-8 become U+FFFD) and cut to kMaxLogText. An empty text is left out. Seconds are shown to the
-// microsecond.
+// UTF-8 become U+FFFD) and cut to kMaxLogText. An empty text is left out of the format `text`.
+// Seconds are shown to the microsecond.
 struct LogField {
   std::string_view name;
   std::variant<std::string_view, int64_t, uint64_t, double, bool> value;

@@ -37,7 +37,8 @@ std::string Cut(std::string_view text) {
   return std::string(text.substr(0, size)).append(kMark);
 }
 
-bool LeftOut(const LogField& field) {
+// A collector wants the same fields in every line; an eye wants those that say something.
+bool LeftOutOfText(const LogField& field) {
   const auto* text = std::get_if<std::string_view>(&field.value);
   return text != nullptr && text->empty();
 }
@@ -108,7 +109,7 @@ std::string FormatLogLine(LogFormat format, LogTime time, LogLevel level, std::s
                    event);
   }
   for (const LogField& field : std::span(fields, count)) {
-    if (LeftOut(field)) continue;
+    if (!is_json && LeftOutOfText(field)) continue;
     line.append(std::string_view(is_json ? ",\"" : " "));
     line.append(field.name);
     line.append(std::string_view(is_json ? "\":" : "="));

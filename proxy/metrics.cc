@@ -317,7 +317,7 @@ void MetricsRegistry::State::CollectServers(std::vector<MetricFamily>& out) cons
       Family("backend_connect_seconds", "How long it took to connect to a backend's servers.",
              MetricType::Histogram);
   MetricFamily failures =
-      Family("backend_failures_total", "Failures of a server, health checks included, by reason.",
+      Family("backend_failures_total", "Failures of a server in sessions, by reason.",
              MetricType::Counter);
   std::map<std::string, LatencyHistogram> connect_by_backend;
   for (const auto& [name, blocks] : servers) {

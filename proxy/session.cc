@@ -114,6 +114,9 @@ bool Session::Admit() {
   key_ = KeyOf(reinterpret_cast<const sockaddr*>(&peer_));
   client_text_ = AddressText(peer_);
   client_port_ = AddressPort(peer_);
+  worker_.LogSession(
+      LogLevel::kDebug, "connect", id_,
+      {{"client", client_text_}, {"listener", std::string_view(listener_.conf.name)}});
   if (!key_) return true;
   const auto* peer = reinterpret_cast<const sockaddr*>(&peer_);
   exempt_ = std::any_of(limits().exempt.begin(), limits().exempt.end(),
@@ -294,10 +297,9 @@ void Session::OnClientEnd(StreamEnd end) {
 
 void Session::CountHandshakeFailure(TlsFailure why) {
   counters().handshake_failures[static_cast<size_t>(why)].Add();
+  const std::string_view text = client_.tls() ? client_.tls()->failure_text() : std::string_view();
   worker_.LogSession(LogLevel::kDebug, "tls", id_,
-                     {{"client", client_text_},
-                      {"failure", client_.tls() ? std::string_view(client_.tls()->failure_text())
-                                                : std::string_view()}});
+                     {{"client", client_text_}, {"failure", text.empty() ? ToString(why) : text}});
   setup_->in_handshake = false;
 }
 
@@ -566,6 +568,7 @@ void Session::Report() {
   if (counted_listener_) worker_.UncountConnection(listener_);
   if (counted_ip_) table(listener_.conf.own_limits.connections_per_ip).Disconnect(*key_);
   if (!worker_.log().enabled(LogLevel::kInfo)) return;
+  if (client_text_.empty()) client_text_ = AddressText(peer_);  // it was never admitted
   TlsInfo tls;
   std::string group;
   std::string alpn;

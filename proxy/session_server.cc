@@ -116,7 +116,7 @@ void Session::ServerConnected() {
   const double seconds = static_cast<double>(uv_hrtime() - setup_->connect_started) / 1e9;
   server_counters().connect_seconds.Observe(seconds);
   worker_.LogSession(
-      LogLevel::kDebug, "connect", id_,
+      LogLevel::kDebug, "backend", id_,
       {{"backend", listener_.backend->name()},
        {"server", std::string_view(listener_.backend->servers()[server_index_]->name())},
        {"seconds", seconds}});

@@ -46,8 +46,16 @@ class Log(Case):
                           "bytes_in", "bytes_out", "duration", "end", "fault"} - set(session), set())
         own = [event["event"] for event in front.events if event.get("id") == session["id"]]
         self.assertEqual([name for name in own if name in ("auth", "session")], ["auth", "auth", "session"])
-        for name in ("start", "listening", "tls", "connect", "blocked"):
+        for name in ("start", "listening", "tls", "connect", "backend", "blocked"):
             self.assertTrue(front.of(name), name)
+        self.assertEqual(front.of("connect", id=session["id"])[0]["client"], "127.0.0.1")
+        # The same fields whether there is something to say or not.
+        fields = {"id", "client", "listener", "server", "user", "tls", "cipher", "group", "sni", "alpn", "resumed",
+                  "client_certificate", "bytes_in", "bytes_out", "duration", "end", "fault"}
+        for event in front.of("session"):
+            self.assertEqual(set(event) - {"ts", "level", "event"}, fields)
+        for event in front.of("auth"):
+            self.assertEqual({"user", "mechanism", "channel", "result", "reason"} - set(event), set())
         front.stop()
         self.assertEqual([event["event"] for event in front.events if event["event"] in ("drain", "stop")],
                          ["drain", "stop"])

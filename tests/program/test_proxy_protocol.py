@@ -65,6 +65,7 @@ class ProxyProtocol(Case):
             self.assertEqual(client.rest(), b"")  # silence
         postern.wait_metric("connections_rejected_total", 6, reason="proxy_protocol")
         self.assertNotIn(b"LOGIN", self.backend.received)
+        postern.wait_event("session", count=6, client="127.0.0.1", end="proxy_protocol", fault="client")
 
     def test_from_elsewhere_it_is_no_header(self):
         postern = self.start(trusted=("192.0.2.0/24",))

@@ -71,9 +71,9 @@ TEST(LogFormat, JsonKeepsOrderAndTypes) {
             R"("bytes":18446744073709551615,"left":-3,"duration":0.123457,"ok":true})");
 }
 
-TEST(LogFormat, EmptyTextIsLeftOut) {
+TEST(LogFormat, EmptyTextIsLeftOutForTheEyeAlone) {
   EXPECT_EQ(Json({{"user", ""}}),
-            R"({"ts":"2025-11-24T16:00:00.042Z","level":"info","event":"auth"})");
+            R"({"ts":"2025-11-24T16:00:00.042Z","level":"info","event":"auth","user":""})");
   EXPECT_EQ(Text({{"user", ""}}), "2025-11-24T16:00:00.042Z info  auth");
 }
 
