@@ -215,12 +215,16 @@ struct Server {
   Address address;
   uint32_t weight = 1;
   std::string name;  // address.Text(): what metrics and the log call it
+
+  bool operator==(const Server&) const = default;
 };
 
 struct Verify {
   bool on = true;
   std::string ca;    // a file; empty: the system's
   std::string name;  // empty: the server's host
+
+  bool operator==(const Verify&) const = default;
 };
 
 struct Health {
@@ -228,6 +232,8 @@ struct Health {
   milliseconds timeout = std::chrono::seconds(2);
   uint32_t rise = 2;
   uint32_t fall = 3;
+
+  bool operator==(const Health&) const = default;
 };
 
 // Only backends that a listener uses are here. One that was written as an address in a listener is
@@ -246,6 +252,13 @@ struct Backend {
   std::optional<bool> pipelining;  // nullopt: not written, the profile decides
   Health health;
   std::string path;  // "backends.legacy" or "listeners[0].backend", for Config::At
+
+  // The name that the certificate of a server has to be for; empty for a Unix socket without one.
+  const std::string& CertificateName(size_t server) const {
+    return verify.name.empty() ? servers[server].address.host : verify.name;
+  }
+
+  bool operator==(const Backend&) const = default;
 };
 
 // A file that the configuration names. Load has seen that it can be read and looks like what it

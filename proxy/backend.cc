@@ -9,6 +9,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "proxy/tls_engine.h"
+
 namespace postern {
 namespace {
 
@@ -81,6 +83,12 @@ Backend::Backend(conf::Backend conf, bssl::UniquePtr<SSL_CTX> client_context)
     servers_.push_back(std::make_unique<Server>(server));
   }
   credit_.resize(servers_.size());
+}
+
+std::unique_ptr<TlsEngine> Backend::MakeTls(size_t server, TlsBio& bio) const {
+  auto engine = std::make_unique<TlsEngine>(client_context_.get(), false, bio);
+  if (!engine->SetServerName(conf_.CertificateName(server), conf_.verify.on)) return nullptr;
+  return engine;
 }
 
 std::vector<uint32_t> Backend::Order(uint64_t source) {

@@ -21,6 +21,9 @@
 
 namespace postern {
 
+class TlsBio;
+class TlsEngine;
+
 using Addresses = std::shared_ptr<const std::vector<sockaddr_storage>>;
 
 class Server {
@@ -72,7 +75,9 @@ class Backend {
 
   const conf::Backend& conf() const { return conf_; }
   const std::string& name() const { return conf_.name; }
-  SSL_CTX* client_context() const { return client_context_.get(); }
+  // TLS to a server, with the name that its certificate is held against; null where there is none
+  // to hold it against.
+  std::unique_ptr<TlsEngine> MakeTls(size_t server, TlsBio& bio) const;
   std::vector<std::unique_ptr<Server>>& servers() { return servers_; }
   const std::vector<std::unique_ptr<Server>>& servers() const { return servers_; }
 

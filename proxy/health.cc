@@ -78,11 +78,8 @@ class HealthChecker::Check final : public Stream::Owner {
   }
 
   void StartTls() {
-    const conf::Backend& conf = backend_->conf();
-    const std::string& name =
-        !conf.verify.name.empty() ? conf.verify.name : conf.servers[server_].address.host;
-    auto engine = std::make_unique<TlsEngine>(backend_->client_context(), false, checker_.bio_);
-    if (!engine->SetServerName(name, conf.verify.on)) return Fail("no name to verify");
+    auto engine = backend_->MakeTls(server_, checker_.bio_);
+    if (!engine) return Fail("no name to verify");
     stream_.StartTls(std::move(engine));
     stream_.Flush();
   }

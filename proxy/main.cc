@@ -16,7 +16,7 @@ namespace {
 int Check(const std::string& file, bool matrix) {
   postern::Shared shared(1);
   std::vector<postern::conf::Mistake> mistakes;
-  const auto snapshot = postern::LoadAndJudge(file, shared, nullptr, mistakes);
+  const auto snapshot = postern::Judge(postern::conf::Load(file), shared, nullptr, mistakes);
   for (const auto& mistake : mistakes) std::cerr << mistake.Text() << '\n';
   if (!snapshot) return 1;
   if (matrix) std::cout << postern::conf::MatrixText(postern::conf::MatrixOf(snapshot->config));

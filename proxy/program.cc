@@ -10,7 +10,6 @@
 #include <set>
 #include <utility>
 
-#include "conf/load.h"
 #include "proxy/privileges.h"
 #include "proxy/program_status.h"
 #include "proxy/sandbox.h"
@@ -57,10 +56,9 @@ size_t WorkerCount(const conf::Config& config) {
 
 }  // namespace
 
-std::shared_ptr<const Snapshot> LoadAndJudge(const std::string& file, Shared& shared,
-                                             const Snapshot* previous,
-                                             std::vector<conf::Mistake>& mistakes) {
-  conf::LoadResult loaded = conf::Load(file);
+std::shared_ptr<const Snapshot> Judge(conf::LoadResult loaded, Shared& shared,
+                                      const Snapshot* previous,
+                                      std::vector<conf::Mistake>& mistakes) {
   mistakes = std::move(loaded.mistakes);
   std::shared_ptr<const Snapshot> snapshot;
   if (loaded.config) {
@@ -89,14 +87,12 @@ int Program::Run() {
 
 // Opens everything; a line on stderr for what can't be.
 bool Program::Begin() {
-  // The number of workers is needed before counters can be: the first load has a registry of its
-  // own.
   std::vector<conf::Mistake> mistakes;
   conf::LoadResult loaded = conf::Load(config_file_);
   const size_t workers = loaded.config ? WorkerCount(*loaded.config) : 1;
   shared_ = std::make_unique<Shared>(workers);
   shared_->hostname = HostName();
-  snapshot_ = LoadAndJudge(config_file_, *shared_, nullptr, mistakes);
+  snapshot_ = Judge(std::move(loaded), *shared_, nullptr, mistakes);
   Print(mistakes);
   if (!snapshot_) return false;
   const conf::Config& config = snapshot_->config;
@@ -130,7 +126,7 @@ bool Program::Begin() {
   health_ = std::make_unique<HealthChecker>(&loop_, *shared_, *log_, [this] { PublishStatus(); });
   if (config.admin.address) {
     const AdminSocket socket = OpenAdminSocket(*config.admin.address);
-    std::string error = socket.error;
+    error = socket.error;
     if (socket.fd < 0 || !StartAdmin(config, socket, error)) {
       Print({config.MistakeAt("admin.address", "cannot listen: " + error)});
       return false;
@@ -232,6 +228,7 @@ void Program::OnSignal(int signal) {
     BeginDrain();
     return;
   }
+  log_->Write(LogLevel::kInfo, "stop", {});
   log_->Close();  // what is queued is written; the workers run on
   _exit(1);
 }
@@ -270,16 +267,14 @@ void Program::TickSecond() {
 
 void Program::Reload() {
   std::vector<conf::Mistake> mistakes;
-  auto next = LoadAndJudge(config_file_, *shared_, snapshot_.get(), mistakes);
+  auto next = Judge(conf::Load(config_file_), *shared_, snapshot_.get(), mistakes);
   if (!next) {
     ReloadFailed(mistakes);
     return;
   }
   std::map<std::string, ListenSocket> fresh;
-  std::string error;
-  if (!PrepareSockets(next->config, fresh, error)) {
-    ReloadFailed(
-        {conf::Mistake{conf::Mistake::Severity::kError, config_file_, {}, "listeners", error}});
+  if (!PrepareSockets(next->config, fresh, mistakes)) {
+    ReloadFailed(mistakes);
     return;
   }
   AdminSocket admin;
@@ -329,6 +324,7 @@ void Program::Reload() {
   log_->Configure(static_cast<LogLevel>(config.log.level),
                   static_cast<LogFormat>(config.log.format));
   if (admin_moves) {
+    std::string error;
     admin_.reset();
     if (admin.fd >= 0 && !StartAdmin(config, admin, error)) {
       log_->Write(LogLevel::kError, "reload", {{"error", std::string_view(error)}});
@@ -384,19 +380,21 @@ void Program::Adopt(std::shared_ptr<const Snapshot> snapshot) {
 
 // Opens what is new before anything changes.
 bool Program::PrepareSockets(const conf::Config& next, std::map<std::string, ListenSocket>& fresh,
-                             std::string& error) {
+                             std::vector<conf::Mistake>& mistakes) {
+  bool good = true;
   for (const conf::Listener& listener : next.listeners) {
     const std::string address = listener.address.Text();
     if (sockets_.contains(address)) continue;
     std::string why;
     ListenSocket socket;
     if (!ListenSocket::Open(listener.address, workers_.size(), socket, why)) {
-      error = address + ": cannot listen: " + why;
-      return false;
+      mistakes.push_back(next.MistakeAt(listener.path + ".address", "cannot listen: " + why));
+      good = false;
+      continue;
     }
     fresh[address] = std::move(socket);
   }
-  return true;
+  return good;
 }
 
 void Program::ReloadFailed(const std::vector<conf::Mistake>& mistakes) {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "conf/config.h"
+#include "conf/load.h"
 #include "proxy/admin.h"
 #include "proxy/admin_socket.h"
 #include "proxy/health.h"
@@ -26,11 +26,11 @@
 
 namespace postern {
 
-// Reads and judges a configuration with all its files. Null where something is wrong; `mistakes`
-// has everything, warnings too, in the order of the file.
-std::shared_ptr<const Snapshot> LoadAndJudge(const std::string& file, Shared& shared,
-                                             const Snapshot* previous,
-                                             std::vector<conf::Mistake>& mistakes);
+// Judges a configuration with all its files. Null where something is wrong; `mistakes` has
+// everything, warnings too, in the order of the file.
+std::shared_ptr<const Snapshot> Judge(conf::LoadResult loaded, Shared& shared,
+                                      const Snapshot* previous,
+                                      std::vector<conf::Mistake>& mistakes);
 
 class Program {
  public:
@@ -61,7 +61,7 @@ class Program {
   void ReloadFiles();
   void Adopt(std::shared_ptr<const Snapshot> snapshot);
   bool PrepareSockets(const conf::Config& next, std::map<std::string, ListenSocket>& fresh,
-                      std::string& error);
+                      std::vector<conf::Mistake>& mistakes);
   void ReloadFailed(const std::vector<conf::Mistake>& mistakes);
   void LimitConnections(const conf::Config& config);
   void WatchFiles();

@@ -144,13 +144,9 @@ void Session::ServerConnected() {
 }
 
 void Session::StartServerTls() {
-  const conf::Backend& conf = listener_.backend->conf();
-  const conf::Address& address = conf.servers[server_index_].address;
-  const std::string& name = !conf.verify.name.empty() ? conf.verify.name : address.host;
-  auto engine =
-      std::make_unique<TlsEngine>(listener_.backend->client_context(), false, worker_.bio());
+  auto engine = listener_.backend->MakeTls(server_index_, worker_.bio());
   server_stage_ = ServerStage::kTls;
-  if (!engine->SetServerName(name, conf.verify.on)) {
+  if (!engine) {
     ServerFailed(BackendFaultReason::kTls, "no name to verify");
     return;
   }

@@ -13,18 +13,10 @@
 namespace postern {
 namespace {
 
-bool SameServers(const conf::Backend& a, const conf::Backend& b) {
-  auto same = [](const conf::Server& x, const conf::Server& y) {
-    return x.address == y.address && x.weight == y.weight;
-  };
-  return a.protocol == b.protocol && a.balance == b.balance && a.connect == b.connect &&
-         a.tls == b.tls && a.verify.on == b.verify.on && a.verify.ca == b.verify.ca &&
-         a.verify.name == b.verify.name && a.proxy_protocol == b.proxy_protocol &&
-         a.forward_client == b.forward_client && a.profile == b.profile &&
-         a.pipelining == b.pipelining && a.health.interval == b.health.interval &&
-         a.health.timeout == b.health.timeout && a.health.rise == b.health.rise &&
-         a.health.fall == b.health.fall &&
-         std::equal(a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(), same);
+// The same backend, wherever in the file it stands.
+bool Same(conf::Backend a, const conf::Backend& b) {
+  a.path = b.path;
+  return a == b;
 }
 
 // A backend as before keeps what is known of its servers; one with a CA file is made anew, since
@@ -34,7 +26,7 @@ std::shared_ptr<Backend> MakeBackend(const conf::Config& config, const conf::Bac
                                      std::vector<conf::Mistake>& mistakes) {
   if (previous != nullptr && conf.tls == conf::TlsMode::kNone) {
     for (const auto& old : previous->backends) {
-      if (old->name() == conf.name && SameServers(old->conf(), conf)) return old;
+      if (Same(old->conf(), conf)) return old;
     }
   }
   bssl::UniquePtr<SSL_CTX> context;
@@ -66,6 +58,12 @@ std::shared_ptr<TicketKeys> LoadTicketKeys(const conf::Config& config,
   mistakes.push_back(config.MistakeAt(config.PathOf(listener, "tls.session_ticket_keys"),
                                       "not a whole number (1 to 64) of 48-byte keys"));
   return nullptr;
+}
+
+// Whether one path names something inside of the other, or the same.
+bool Related(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.' || b[a.size()] == '[');
 }
 
 // The same mistake in a general key would be told once for every listener.
@@ -155,7 +153,10 @@ void FindMoreMistakes(const conf::Config& draft, std::vector<conf::Mistake>& mis
   for (const conf::Backend& backend : draft.backends) {
     if (backend.tls != conf::TlsMode::kNone) MakeClientContext(draft, backend, more);
   }
-  std::erase_if(more, [&](const conf::Mistake& mistake) { return told.contains(mistake.path); });
+  std::erase_if(more, [&](const conf::Mistake& mistake) {
+    return std::any_of(told.begin(), told.end(),
+                       [&](const std::string& path) { return Related(path, mistake.path); });
+  });
   mistakes.insert(mistakes.end(), more.begin(), more.end());
   DropRepeated(mistakes);
 }

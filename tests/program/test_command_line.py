@@ -91,6 +91,18 @@ listeners:
             self.assertTrue([line for line in lines if place in line], f"{place} in {err}")
         self.assertEqual(self.postern_says("run", "-c", path)[0], 1)
 
+    def test_a_mistake_is_told_once(self):
+        listener = '{ protocol: imap, address: ":1993", tls: implicit, backend: "127.0.0.1:143" }'
+        for tls, wanted in (("certificates: [ c.pem ]", r"tls\.certificates\[0\]: must be a mapping"),
+                            (f"certificates: [ {{ chain: {self.certificate.chain}, key: {self.certificate.key} }} ], "
+                             "groups: [ CECPQ2 ]", r"tls\.groups\[0\]: CECPQ2"),
+                            (f"certificates: [ {{ chain: {self.certificate.key}, key: {self.certificate.key} }} ]",
+                             r"tls\.certificates\[0\]\.chain: .* holds a key")):
+            status, _, err = self.postern_says("check", "-c", self.file(f"tls: {{ {tls} }}\nlisteners: [ {listener} ]\n"))
+            self.assertEqual(status, 1)
+            self.assertRegex(err, r"^\S*postern\.yaml:1:\d+: " + wanted)
+            self.assertEqual(len(err.splitlines()), 1, err)
+
     def test_run_says_why_it_cannot(self):
         self.assertEqual(self.postern_says("run", "-c", self.path("missing.yaml"))[0], 1)
         with socket.socket() as taken:

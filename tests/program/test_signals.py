@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import time
 
 from harness import Case, canned, can_connect, free_port, main, self_signed, wait_until
@@ -78,6 +79,7 @@ class Drain(Case):
         front.wait_event("drain")
         front.send_signal(signal.SIGTERM)
         self.assertEqual(front.wait(3), 1)
+        self.assertTrue(front.of("stop"))
 
 
 class Reload(Case):
@@ -124,6 +126,22 @@ class Reload(Case):
         wait_until(lambda: [event for event in front.events if event["level"] == "error"], 5, "an error in the log")
         client = self.client(front.port("imap-implicit"), tls=True)
         self.assertTrue(client.line().startswith(b"* OK"))
+
+    def test_ports_in_use_are_named_at_their_place(self):
+        front = self.postern([{"protocol": "imap", "tls": "implicit", "backend": self.old.address}])
+        with socket.socket() as one, socket.socket() as two:
+            added = []
+            for taken in (one, two):
+                taken.bind(("127.0.0.1", 0))
+                taken.listen()
+                address = f"127.0.0.1:{taken.getsockname()[1]}"
+                added.append(dict(front.config["listeners"][0], name=address, address=address))
+            front.write(dict(front.config, listeners=front.config["listeners"] + added))
+            front.send_signal(signal.SIGHUP)
+            front.wait_event("reload", count=2, level="error")
+        for number, event in enumerate(front.of("reload", level="error"), 1):
+            self.assertRegex(event["error"], rf"postern\.yaml:\d+:\d+: listeners\[{number}\]\.address: cannot listen")
+        front.wait_metric("config_reloads_total", 1, result="error")
 
     def test_a_renewed_certificate_is_taken_without_a_signal(self):
         front = self.postern([{"protocol": "imap", "tls": "implicit", "backend": self.old.address}])
