@@ -133,8 +133,8 @@ Log::Log(LogLevel level, LogFormat format, int fd)
 
 Log::~Log() {
   state_->sink->Stop();
-  state_->logger.reset();
   state_->pool.reset();
+  state_->logger.reset();
   state_->sink->Finish();
 }
 

