@@ -50,6 +50,24 @@ void WarnOfDescriptors(const conf::Config& config, std::vector<conf::Mistake>& m
       conf::Mistake::Severity::kWarning));
 }
 
+// A reload that is asked for before there is a loop to hear of it waits for that loop; by default
+// it would end the program.
+class HeldReload {
+ public:
+  HeldReload() {
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &reload, &before_);
+  }
+  HeldReload(const HeldReload&) = delete;
+  HeldReload& operator=(const HeldReload&) = delete;
+  ~HeldReload() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
 size_t WorkerCount(const conf::Config& config) {
   return config.workers ? *config.workers : std::max(1u, uv_available_parallelism());
 }
@@ -87,6 +105,7 @@ int Program::Run() {
 
 // Opens everything; a line on stderr for what can't be.
 bool Program::Begin() {
+  const HeldReload held;
   std::vector<conf::Mistake> mistakes;
   conf::LoadResult loaded = conf::Load(config_file_);
   const size_t workers = loaded.config ? WorkerCount(*loaded.config) : 1;

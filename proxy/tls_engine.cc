@@ -228,7 +228,7 @@ TlsResult TlsEngine::Judge(int result) {
   }
   const uint32_t error = ERR_peek_error();
   failure_ = Classify(error);
-  const char* text = ERR_reason_error_string(error);
+  const char* text = error != 0 ? ERR_reason_error_string(error) : nullptr;
   // OpenSSL's clients send the alert by which they refuse a certificate in the clear, also where
   // TLS 1.3 has switched to encryption already: too short for a record then.
   if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_BAD_PACKET_LENGTH &&

@@ -1,13 +1,14 @@
 """SIGTERM, SIGINT and SIGHUP."""
 # label: tsan
 
+import json
 import os
 import signal
 import socket
 import time
 
-from harness import Case, canned, can_connect, free_port, main, self_signed, wait_until
-from harness.postern import SLOWNESS
+from harness import Case, Process, canned, can_connect, free_port, main, self_signed, wait_until
+from harness.postern import SLOWNESS, program
 
 
 class Drain(Case):
@@ -126,6 +127,29 @@ class Reload(Case):
         wait_until(lambda: [event for event in front.events if event["level"] == "error"], 5, "an error in the log")
         client = self.client(front.port("imap-implicit"), tls=True)
         self.assertTrue(client.line().startswith(b"* OK"))
+
+    def test_asked_for_while_it_starts(self):
+        pipe, admin, port = self.path("pipe.yaml"), f"127.0.0.1:{free_port()}", free_port()
+        os.mkfifo(pipe)
+        config = json.dumps({
+            "admin": {"address": admin}, "tls": {"certificates": [self.certificate.entry]},
+            "listeners": [{"protocol": "imap", "address": f"127.0.0.1:{port}", "backend": self.old.address}]})
+
+        def write(front, before=lambda: None):
+            def opened():  # once it is being read
+                self.assertTrue(front.running(), front.output)
+                try:
+                    return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+                except OSError:
+                    return None
+            with open(wait_until(opened, 10 * SLOWNESS), "w") as file:
+                before()
+                file.write(config)
+        front = self.own(Process([program(), "run", "-c", pipe]))
+        write(front, lambda: front.send_signal(signal.SIGHUP))
+        front.wait_line('"event":"listening"')
+        write(front)
+        front.wait_line('"reload","result":"ok"')
 
     def test_ports_in_use_are_named_at_their_place(self):
         front = self.postern([{"protocol": "imap", "tls": "implicit", "backend": self.old.address}])
