@@ -171,9 +171,10 @@ void SmtpFilter::BeginPassed(const Line& line, const Command& command, std::stri
     exchange_->user = UserOf(*message);
   }
   exchange_->began = true;
-  if (has_initial && exchange_->mechanism == Mechanism::kLogin) {
+  const bool bare = line.text.size() == command.word.size() + 1 + name.size();
+  if (!bare && exchange_->mechanism == Mechanism::kLogin) {
     // No standard gives LOGIN an initial response, and Exchange takes the command bare alone.
-    exchange_->held = Secret(Undressed(initial));
+    if (has_initial) exchange_->held = Secret(Undressed(initial));
     out.Send(Side::kServer, ToUpper(command.word) + ' ' + ToUpper(name) + "\r\n");
     Consume(line, out);
   } else {

@@ -327,11 +327,16 @@ void SmtpFilter::OnBdat(const Line& line, const Command& command, Actions& out) 
   std::optional<Chunk> chunk = ParseChunk(command.arguments);
   if (!chunk) {
     Consume(line, out);
-    return Fail(ProtocolFault::kUnexpected, "501 5.5.4 Syntax: BDAT size [LAST]\r\n", out);
+    return Fail(ProtocolFault::kUnexpected,
+                "501 5.5.4 Syntax: BDAT size [LAST], and less than 2 GiB\r\n", out);
   }
   chunk_left_ = chunk->size;
-  if (wants_received() && !chunks_begun_) {
-    const std::string header = ReceivedHeader(options_, info_, trace(), moment().now);
+  const bool add_header = wants_received() && !chunks_begun_;
+  // Not every server reads `010` as ten.
+  const bool respell = chunk->size > 0 && command.arguments.starts_with('0');
+  if (add_header || respell) {
+    const std::string header =
+        add_header ? ReceivedHeader(options_, info_, trace(), moment().now) : std::string();
     Consume(line, out);
     out.Send(Side::kServer, "BDAT " + std::to_string(chunk->size + header.size()) +
                                 (chunk->last ? " LAST\r\n" : "\r\n") + header);

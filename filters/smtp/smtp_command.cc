@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
 #include <vector>
 
 #include "filters/text.h"
@@ -86,8 +85,7 @@ std::optional<Chunk> ParseChunk(std::string_view arguments) {
   Chunk chunk;
   // from_chars takes no sign, blank or base of an unsigned number, and reports what overflows.
   const auto [end, error] = std::from_chars(digits.begin(), digits.end(), chunk.size);
-  constexpr uint64_t kLargest = std::numeric_limits<int64_t>::max();
-  if (error != std::errc() || end != digits.end() || chunk.size > kLargest) return std::nullopt;
+  if (error != std::errc() || end != digits.end() || chunk.size > kMaxChunk) return std::nullopt;
   if (arguments.empty()) return chunk;
   if (!EqualsIgnoreCase(arguments, "LAST")) return std::nullopt;
   chunk.last = true;

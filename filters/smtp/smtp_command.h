@@ -57,9 +57,13 @@ bool IsDenied(const FilterOptions& options, const Command& command);
 // Named by commands.allow.
 bool IsAllowed(const FilterOptions& options, std::string_view name);
 
+// Bytes in one BDAT: 2 GiB, less what a Received header may add. A server that counts in 32 bits
+// (Exim reads `%u`) would take a larger chunk for a small one, and its bytes for commands.
+inline constexpr uint64_t kMaxChunk = 0x7fff0000;
+
 // The arguments of BDAT (RFC 3030, 2), or nullopt: then nobody knows where its chunk ends.
 struct Chunk {
-  uint64_t size = 0;  // at most 2^63 - 1
+  uint64_t size = 0;  // at most kMaxChunk
   bool last = false;
 };
 std::optional<Chunk> ParseChunk(std::string_view arguments);

@@ -71,13 +71,14 @@ TEST(SmtpChunk, ReadsSizes) {
   EXPECT_FALSE(ParseChunk("86")->last);
   EXPECT_TRUE(ParseChunk("86 LAST")->last);
   EXPECT_TRUE(ParseChunk("86 last")->last);
-  EXPECT_EQ(ParseChunk("9223372036854775807")->size, 9223372036854775807u);
+  EXPECT_EQ(ParseChunk("010")->size, 10u);
+  EXPECT_EQ(ParseChunk("2147418112")->size, kMaxChunk);
 }
 
 TEST(SmtpChunk, RefusesWhatIsNone) {
-  for (const char* text :
-       {"", " ", "LAST", "-1", "+1", "0x10", "1 2", "1  LAST", "1 LAST ", "1 LASTX",
-        "9223372036854775808", "18446744073709551616", "99999999999999999999999", "1.0", "1\t"}) {
+  for (const char* text : {"", " ", "LAST", "-1", "+1", "0x10", "1 2", "1  LAST", "1 LAST ",
+                           "1 LASTX", "2147418113", "4294967296", "9223372036854775808",
+                           "18446744073709551616", "99999999999999999999999", "1.0", "1\t"}) {
     EXPECT_FALSE(ParseChunk(text)) << text;
   }
 }
