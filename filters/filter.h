@@ -173,6 +173,12 @@ class Filter {
   virtual Turn turn() const = 0;
   // True where a goodbye may be said to the client: between commands, no answer owed or begun.
   virtual bool AtRest() const = 0;
+  // True where a line of Postern's own can stand in the server's stream though an answer may be
+  // owed: none has begun to reach the client that has not ended.
+  virtual bool CanSpeak() const { return true; }
+  // True where the client has begun what a drain lets it finish at first: it is logged in, or sends
+  // a message.
+  virtual bool Engaged() const { return !user().empty(); }
   // True once the client has said goodbye (LOGOUT, QUIT).
   virtual bool ClientLeft() const { return false; }
   // The user that logged in (as the client gave it), empty before. For the log.

@@ -395,7 +395,8 @@ void Session::ArmForPhase() {
 }
 
 void Session::OnLoginTimeout() {
-  Finish(End::kLoginTimeout, GoodbyeText(Farewell::kLoginTimeout));
+  const bool may_speak = !filter_ || filter_->CanSpeak();
+  Finish(End::kLoginTimeout, may_speak ? GoodbyeText(Farewell::kLoginTimeout) : std::string_view());
   AfterEvent();
 }
 
@@ -422,7 +423,8 @@ void Session::OnStageTimeout() {
       } else {
         const bool client = turn() == Turn::kClient;
         Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
-               GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone));
+               filter_->CanSpeak() ? GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone)
+                                   : std::string_view());
       }
       break;
     case Stage::kDetached: {
@@ -466,7 +468,7 @@ bool Session::TryDrain(bool all) {
     const bool words = listener_.conf.protocol != conf::Protocol::kPop3;
     Finish(End::kDrain, words ? GoodbyeText(Farewell::kShutdown) : std::string_view());
   } else if (stage_ == Stage::kInspecting && !setup_in_handshake()) {
-    if ((!all && !filter_->user().empty()) || !filter_->AtRest()) return false;
+    if ((!all && filter_->Engaged()) || !filter_->AtRest()) return false;
     Finish(End::kDrain, GoodbyeText(Farewell::kShutdown));
   } else {
     return false;

@@ -108,6 +108,9 @@ class SmtpFilter final : public Filter {
   Phase phase() const override;
   Turn turn() const override;
   bool AtRest() const override;
+  bool CanSpeak() const override { return reply_.code == 0 || reply_.fate != Fate::kPass; }
+  bool Engaged() const override { return logged_in_ || in_mail_; }
+  bool ClientLeft() const override { return state_ == State::kQuit; }
   std::string_view user() const override { return user_; }
   std::unique_ptr<Follower> Detached() override { return nullptr; }
 

@@ -93,6 +93,25 @@ class BackendFaults(Case):
         self.assertEqual(client.rest(), b"* 1 FETCH (BODY[] {1000}\r\nhalf of it")
         front.wait_event("session", fault="backend")
 
+    def test_a_timeout_within_an_answer_says_nothing(self):
+        backend = self.scripted(rules(b"220 ready\r\n", {b"HELP": b"214-One\r\n"}))
+        front = self.postern([{"protocol": "smtp", "tls": "implicit", "backend": backend.address, "require_auth": True}],
+                             timeouts={"login": "1s"})
+        client = self.inside(front, "smtp")
+        client.line()
+        client.send(b"HELP\r\n")
+        self.assertEqual(client.rest(), b"214-One\r\n")
+        front.wait_event("session", end="login_timeout")
+
+    def test_gone_at_the_goodbye_is_no_fault(self):
+        backend = self.scripted(rules(b"220 ready\r\n", {b"QUIT": lambda connection, line: False}))
+        front = self.front({"smtp": backend.address})
+        client = self.inside(front, "smtp")
+        client.line()
+        client.send(b"QUIT\r\n")
+        client.rest()
+        front.wait_event("session", end="logout", fault="client")
+
     def test_gone_while_idle_after_login(self):
         backend = self.scripted(canned.imap())
         front = self.front({"imap": backend.address})

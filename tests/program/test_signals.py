@@ -72,6 +72,19 @@ class Drain(Case):
         self.assertLess(time.monotonic() - begun, 5.5 * SLOWNESS)
         self.assertTrue(front.of("session", fault="postern"))
 
+    def test_a_message_that_has_begun_is_no_idle_client(self):
+        front = self.start()
+        client = self.open(front, "smtp")
+        client.smtp(b"EHLO client.example")
+        self.assertTrue(client.smtp(b"MAIL FROM:<fred@example.test>")[0].startswith(b"250"))
+        front.send_signal(signal.SIGTERM)
+        self.assertTrue(client.silent(1))
+        self.assertTrue(client.smtp(b"RCPT TO:<jane@example.test>")[0].startswith(b"250"))
+        self.assertTrue(client.smtp(b"DATA")[0].startswith(b"354"))
+        self.assertTrue(client.smtp(b"hello\r\n.")[0].startswith(b"250"))
+        self.assertTrue(client.line().startswith(b"421 "))
+        self.assertEqual(front.wait(3 * SLOWNESS), 0)
+
     def test_a_second_signal_ends_it_at_once(self):
         front = self.start("60s")
         client = self.open(front, "imap")
