@@ -27,6 +27,8 @@ constexpr std::chrono::milliseconds kLastAnswerDelay{3000};
 // RFC 4422, 3.1: up to 20 of these.
 bool IsMechanismName(std::string_view name) {
   constexpr size_t kLongest = 20;
+  // These two are names of the policy's alone.
+  if (EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) return false;
   return !name.empty() && name.size() <= kLongest &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||

@@ -175,7 +175,8 @@ bool SmtpFilter::MustWait(const Command& command) const {
 // Behind a refused BDAT come bytes that must not be taken for commands, so the session ends.
 void SmtpFilter::Refuse(const Line& line, const Command& command, BlockReason reason,
                         std::string_view text, Actions& out) {
-  const bool secret = quiet_ && command.verb == Verb::kUnknown;
+  // A SASL response has no blank.
+  const bool secret = quiet_ && command.verb == Verb::kUnknown && command.word == line.text;
   out.Note(BlockedEvent{reason, secret ? "?" : CommandName(command.word)});
   Consume(line, out);
   if (command.verb == Verb::kBdat) return End(Cause::kPolicy, text, out);
@@ -208,8 +209,8 @@ bool SmtpFilter::RefuseByRules(const Line& line, const Command& command, Actions
 
 void SmtpFilter::OnCommand(const Line& line, const Command& command, bool bytes_behind,
                            Actions& out) {
+  if (command.verb != Verb::kUnknown) quiet_ = false;
   if (RefuseByRules(line, command, out)) return;
-  quiet_ = false;
   if (command.hello()) return OnHello(line, command, out);
   if (command.verb == Verb::kAuth) return OnAuth(line, command, out);
   if (command.verb == Verb::kStartTls) return OnStartTls(line, command, bytes_behind, out);

@@ -135,7 +135,9 @@ class SmtpFilter final : public Filter {
   bool offers_starttls() const {
     return options_.starttls && channel_ == Channel::kClear && !logged_in_;
   }
-  EhloView view() const { return {options_, channel_, offers_starttls()}; }
+  EhloView view() const {
+    return {options_, channel_, offers_starttls() && !IsDenied(options_, "STARTTLS")};
+  }
   Trace trace() const;
   // Text of Postern's own, behind what is owed so far.
   void Reply(std::string_view text, Actions& out);
