@@ -76,6 +76,9 @@ SmtpFilter::Taken SmtpFilter::TakeClient(std::string_view input, Actions& out) {
 }
 
 SmtpFilter::Taken SmtpFilter::TakeData(std::string_view input, Actions& out) {
+  if (std::exchange(header_due_, false)) {
+    out.Send(Side::kServer, ReceivedHeader(options_, info_, trace(), moment().now, input.front()));
+  }
   size_t used = 0;
   const DataScanner::Result result = data_.Scan(input, out, used);
   if (result == DataScanner::Result::kBareLf) {
@@ -107,8 +110,9 @@ SmtpFilter::Taken SmtpFilter::TakeCommand(std::string_view input, Actions& out) 
   if (!line) return {0, state_ == State::kEnding};
   const Command command = ParseCommand(options_, line->text);
   client_waits_ = MustWait(command);
-  if (client_waits_) return {};
-  OnCommand(*line, command, input.size() > line->size, out);
+  const std::string_view behind = input.substr(line->size);
+  if (client_waits_ || LacksFirstByte(command, behind)) return {};
+  OnCommand(*line, command, behind, out);
   return {line->size, state_ != State::kEnded};
 }
 
@@ -172,6 +176,14 @@ bool SmtpFilter::MustWait(const Command& command) const {
   return command.hello() || command.verb == Verb::kAuth || command.verb == Verb::kStartTls;
 }
 
+// The header that goes before a message depends on the message's first byte.
+bool SmtpFilter::LacksFirstByte(const Command& command, std::string_view behind) const {
+  if (!wants_received() || command.verb != Verb::kBdat || !behind.empty()) return false;
+  const bool refused = alone() || (offers_starttls() && options_.require_tls) || !chunking_shown_;
+  const std::optional<Chunk> chunk = ParseChunk(command.arguments);
+  return !refused && !chunks_begun_ && chunk && chunk->size > 0;
+}
+
 // Behind a refused BDAT come bytes that must not be taken for commands, so the session ends.
 void SmtpFilter::Refuse(const Line& line, const Command& command, BlockReason reason,
                         std::string_view text, Actions& out) {
@@ -207,13 +219,13 @@ bool SmtpFilter::RefuseByRules(const Line& line, const Command& command, Actions
   return true;
 }
 
-void SmtpFilter::OnCommand(const Line& line, const Command& command, bool bytes_behind,
+void SmtpFilter::OnCommand(const Line& line, const Command& command, std::string_view behind,
                            Actions& out) {
   if (command.verb != Verb::kUnknown) quiet_ = false;
   if (RefuseByRules(line, command, out)) return;
   if (command.hello()) return OnHello(line, command, out);
   if (command.verb == Verb::kAuth) return OnAuth(line, command, out);
-  if (command.verb == Verb::kStartTls) return OnStartTls(line, command, bytes_behind, out);
+  if (command.verb == Verb::kStartTls) return OnStartTls(line, command, !behind.empty(), out);
   if (alone()) return AnswerAlone(line, command, out);
   switch (command.verb) {
     case Verb::kMail:
@@ -228,7 +240,7 @@ void SmtpFilter::OnCommand(const Line& line, const Command& command, bool bytes_
       Pass(line, Owed::kData, out);
       return Enter(State::kDataAsked);
     case Verb::kBdat:
-      return OnBdat(line, command, out);
+      return OnBdat(line, command, behind, out);
     case Verb::kRset:
       chunks_begun_ = false;
       return Pass(line, Owed::kReset, out);
@@ -320,7 +332,8 @@ void SmtpFilter::OnStartTls(const Line& line, const Command& command, bool bytes
 }
 
 // RFC 3030. The bytes behind it can't be told from commands by a server that does not know it.
-void SmtpFilter::OnBdat(const Line& line, const Command& command, Actions& out) {
+void SmtpFilter::OnBdat(const Line& line, const Command& command, std::string_view behind,
+                        Actions& out) {
   if (!chunking_shown_ || !server_.chunking) {
     Consume(line, out);
     return Fail(ProtocolFault::kUnexpected, "502 5.5.1 CHUNKING was not offered\r\n", out);
@@ -332,19 +345,22 @@ void SmtpFilter::OnBdat(const Line& line, const Command& command, Actions& out) 
                 "501 5.5.4 Syntax: BDAT size [LAST], and less than 2 GiB\r\n", out);
   }
   chunk_left_ = chunk->size;
-  const bool add_header = wants_received() && !chunks_begun_;
+  // An empty chunk is no beginning yet.
+  const bool begins = !chunks_begun_ && (chunk->size > 0 || chunk->last);
+  const bool add_header = begins && wants_received();
   // Not every server reads `010` as ten.
   const bool respell = chunk->size > 0 && command.arguments.starts_with('0');
   if (add_header || respell) {
+    const char first = chunk->size > 0 && !behind.empty() ? behind.front() : '\0';
     const std::string header =
-        add_header ? ReceivedHeader(options_, info_, trace(), moment().now) : std::string();
+        add_header ? ReceivedHeader(options_, info_, trace(), moment().now, first) : std::string();
     Consume(line, out);
     out.Send(Side::kServer, "BDAT " + std::to_string(chunk->size + header.size()) +
                                 (chunk->last ? " LAST\r\n" : "\r\n") + header);
   } else {
     PassLine(line, out);
   }
-  chunks_begun_ = !chunk->last;
+  chunks_begun_ = !chunk->last && (chunks_begun_ || begins);
   queue_.Expect(chunk->last ? Owed::kLastChunk : Owed::kChunk);
   if (chunk_left_ > 0) Enter(State::kChunk);
 }

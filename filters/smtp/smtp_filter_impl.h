@@ -163,12 +163,14 @@ class SmtpFilter final : public Filter {
               Actions& out);
   bool RefuseByRules(const Line& line, const Command& command, Actions& out);
   bool MustWait(const Command& command) const;
-  void OnCommand(const Line& line, const Command& command, bool bytes_behind, Actions& out);
+  bool LacksFirstByte(const Command& command, std::string_view behind) const;
+  // `behind`: what the client has sent behind the line.
+  void OnCommand(const Line& line, const Command& command, std::string_view behind, Actions& out);
   void AnswerAlone(const Line& line, const Command& command, Actions& out);
   void OnHello(const Line& line, const Command& command, Actions& out);
   void SayHello(Actions& out);
   void OnStartTls(const Line& line, const Command& command, bool bytes_behind, Actions& out);
-  void OnBdat(const Line& line, const Command& command, Actions& out);
+  void OnBdat(const Line& line, const Command& command, std::string_view behind, Actions& out);
 
   // smtp_server.cc
   enum class Fate : uint8_t { kPass, kDrop, kGather };
@@ -189,7 +191,7 @@ class SmtpFilter final : public Filter {
   void SayXclient(Actions& out);
   void OnXclientReply(int code, Actions& out);
   void ShowHello(EhloShown shown, Actions& out);
-  void OnDataReply(int code, Actions& out);
+  void OnDataReply(int code);
 
   // smtp_auth.cc
   void OnAuth(const Line& line, const Command& command, Actions& out);
@@ -250,7 +252,8 @@ class SmtpFilter final : public Filter {
   // Its message.
   DataScanner data_;
   uint64_t chunk_left_ = 0;
-  bool chunks_begun_ = false;  // the message's header has gone before its first chunk
+  bool header_due_ = false;    // a Received header goes before the first byte
+  bool chunks_begun_ = false;  // a chunk that holds something, or the header, has gone
 
   // The server.
   bool server_up_ = false;

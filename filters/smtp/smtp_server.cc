@@ -165,7 +165,7 @@ void SmtpFilter::OnReply(Owed owed, int code, Actions& out) {
       if (IsYes(code)) ++recipients_;
       return;
     case Owed::kData:
-      return OnDataReply(code, out);
+      return OnDataReply(code);
     case Owed::kMessage:
       return EndTransaction();
     case Owed::kChunk:
@@ -284,13 +284,11 @@ void SmtpFilter::ShowHello(EhloShown shown, Actions& out) {
   Enter(State::kCommand);
 }
 
-void SmtpFilter::OnDataReply(int code, Actions& out) {
+void SmtpFilter::OnDataReply(int code) {
   if (code != 354) return Enter(State::kCommand);
   data_.Begin();
   Enter(State::kData);
-  if (wants_received()) {
-    out.Send(Side::kServer, ReceivedHeader(options_, info_, trace(), moment().now));
-  }
+  header_due_ = wants_received();
 }
 
 }  // namespace postern::smtp

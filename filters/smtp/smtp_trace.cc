@@ -114,7 +114,8 @@ std::string AttributeValue(const SessionInfo& info, const Trace& trace, std::str
 }  // namespace
 
 std::string ReceivedHeader(const FilterOptions& options, const SessionInfo& info,
-                           const Trace& trace, std::chrono::system_clock::time_point now) {
+                           const Trace& trace, std::chrono::system_clock::time_point now,
+                           char first) {
   std::string header = "Received: from " + Cleaned(trace.helo) + " (" + AddressLiteral(info) + ")";
   if (trace.tls) {
     header += "\r\n\t(using ";
@@ -126,6 +127,7 @@ std::string ReceivedHeader(const FilterOptions& options, const SessionInfo& info
   header += "\r\n\tby " + Cleaned(options.hostname) + " (Postern) with " +
             With(options.protocol, trace) + " id " + Cleaned(info.id) + ";\r\n\t" + Date(now) +
             "\r\n";
+  if (first == ' ' || first == '\t') header += "\r\n";
   return header;
 }
 

@@ -22,9 +22,11 @@ struct Trace {
   bool logged_in = false;
 };
 
-// The header field with its CRLF, folded.
+// The header field with its CRLF, folded. A message whose `first` byte is a blank has no header of
+// its own and would continue this one, so it ends the header.
 std::string ReceivedHeader(const FilterOptions& options, const SessionInfo& info,
-                           const Trace& trace, std::chrono::system_clock::time_point now);
+                           const Trace& trace, std::chrono::system_clock::time_point now,
+                           char first);
 
 // Whole XCLIENT commands, each of at most 512 bytes, with the attributes that the server knows
 // (`shown`, in upper case). NAME and REVERSE_NAME are said to be unknown: else the server would

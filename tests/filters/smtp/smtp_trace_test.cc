@@ -19,7 +19,7 @@ struct SmtpTrace : ::testing::Test {
     trace.extended = true;
   }
   std::string Header(int64_t now = 951782400) {
-    return ReceivedHeader(options, info, trace, system_clock::time_point(seconds(now)));
+    return ReceivedHeader(options, info, trace, system_clock::time_point(seconds(now)), 'S');
   }
 
   FilterOptions options;
