@@ -1,5 +1,6 @@
 """What a user who has logged in, or a server behind him, can run up (CWE-400, CWE-770): lines and literals without end, and
 a peer that does not take them. Postern holds no more of it than `limits.buffer` and what sockets hold."""
+# label: plain
 
 import re
 import select

@@ -1,6 +1,7 @@
 """Cyrus IMAP out of the distribution's packages (tools/cyrus.sh), in a folder of its own, on free loopback ports, with its
 users in sasldb. Needs root, as its master does."""
 
+import glob
 import os
 import pwd
 import shutil
@@ -51,10 +52,11 @@ EVENTS {{
 def _programs():
     """The folder of the unpacked packages; the test is skipped where they cannot be had."""
     script = os.path.join(os.environ["POSTERN_SOURCE"], "tools/cyrus.sh")
-    done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
-    if done.returncode:
-        raise unittest.SkipTest(f"no Cyrus IMAP from the distribution: {done.stderr[-300:]}")
-    return done.stdout.strip()
+    try:
+        return subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240,
+                              check=True).stdout.strip()
+    except subprocess.SubprocessError as error:
+        raise unittest.SkipTest(f"no Cyrus IMAP from the distribution: {error} {(error.stderr or '')[-300:]}") from None
 
 
 class Cyrus(Process):
@@ -78,7 +80,7 @@ class Cyrus(Process):
             subprocess.run(["saslpasswd2", "-p", "-c", "-f", self.folder + "/sasldb", "-u", _HOST, name],
                            input=password.encode(), check=True)
         self._give_away()
-        libraries = f"{programs}/usr/lib/x86_64-linux-gnu"
+        libraries = ":".join(glob.glob(programs + "/usr/lib/*-linux-gnu"))
         super().__init__([values["bin"] + "/master", "-C", self.folder + "/imapd.conf", "-M", self.folder + "/cyrus.conf",
                           "-p", self.folder + "/pid", "-D"], env={"LD_LIBRARY_PATH": libraries})
         wait_until(lambda: can_connect(self.ports["pop3"]) or not self.running(), 20, "Cyrus to listen")
