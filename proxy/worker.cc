@@ -15,7 +15,8 @@ namespace {
 
 constexpr uint64_t kTick = 100;        // ms: how coarse timeouts are
 constexpr size_t kAcceptsAtOnce = 64;  // then the sessions at hand get their turn
-constexpr uint64_t kRestTicks = 2;     // after EMFILE and its like
+constexpr uint64_t kRestTold =
+    30'000;  // ms: after EMFILE and its like the log is told this often at most
 
 void CloseHandle(uv_handle_t* handle) {
   if (!uv_is_closing(handle)) uv_close(handle, nullptr);
@@ -170,7 +171,8 @@ bool Worker::AcceptFrom(Acceptor& acceptor, size_t most) {
 // Out of descriptors or memory: the queue of the kernel holds the clients until some are free
 // again.
 void Worker::Rest(Acceptor& acceptor, int error) {
-  if (!acceptor.resting) {
+  if (acceptor.rest_told == 0 || now() - acceptor.rest_told >= kRestTold) {
+    acceptor.rest_told = now();
     log_.Write(LogLevel::kError, "accept",
                {{"address", std::string_view(acceptor.address)},
                 {"error", std::string_view(strerror(error))}});

@@ -87,8 +87,9 @@ class Worker {
     uv_poll_t poll{};
     std::function<void()> closed;
     bool resting = false;
-    size_t burst = 1;       // how many to accept at the next wake-up
-    uint64_t woken_at = 0;  // the turn of the loop of the last one
+    uint64_t rest_told = 0;  // when the log was told of a rest; 0: never
+    size_t burst = 1;        // how many to accept at the next wake-up
+    uint64_t woken_at = 0;   // the turn of the loop of the last one
   };
 
   void Run();
