@@ -96,6 +96,7 @@ bool ImapFilter::OnLogin(Feed& in, const Request& request) {
   literal_is_user_ = literal;
   attempt_->user = std::move(user);
   verb_ = Verb::kLogin;
+  login_arguments_ = CountLoginArguments(arguments.substr(0, arguments.rfind('{')));
   owed_.Expect(attempt_->tag, verb_);
   return PassPiece(in, request.line, request.tail, request.literal);
 }

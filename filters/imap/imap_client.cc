@@ -179,6 +179,7 @@ bool ImapFilter::OnAllowed(Feed& in, const Request& request, Verb verb) {
   tag_.assign(request.command.tag);
   owed_.Expect(tag_, verb);
   verb_ = verb;
+  login_arguments_.reset();
   return PassPiece(in, request.line, request.tail, request.literal);
 }
 
@@ -205,9 +206,12 @@ bool ImapFilter::PassPiece(Feed& in, const Line& line, Tail tail, const Literal&
   literal_left_ = static_cast<size_t>(literal.size);
   literal_binary_ = literal.binary;
   used_ += literal_left_;
-  swallow_plus_ = !literal.synchronizing && !server_.TakesPlus(literal.size);
+  const bool sure = login_arguments_ && !literal.binary;
+  swallow_plus_ = !literal.synchronizing && !(sure && server_.TakesPlus(literal.size));
+  agreed_ = false;
   if (swallow_plus_) {
-    // This server would take the bytes behind `{n+}` for commands: ask it first.
+    // This server would take the bytes behind `{n+}` for commands, or might, where it finds the
+    // command odd (Dovecot does, LITERAL+ or not): ask it first.
     const size_t kept = line.text.size() - 2;
     in.Forward(kept);
     in.out.Send(Side::kServer, "}\r\n");
@@ -244,6 +248,8 @@ bool ImapFilter::OnRest(Feed& in) {
   if (found != LineState::kWhole) return FatalNow(in.out, FaultOf(found));
   Literal literal;
   const Tail tail = FindLiteral(line.text, literal);
+  const bool second = login_arguments_ == 0 && line.text.substr(0, literal.brace) == " ";
+  login_arguments_ = second ? std::optional(1) : std::nullopt;
   return PassPiece(in, line, tail, literal);
 }
 

@@ -40,6 +40,7 @@ class ImapFollower final : public Follower {
 
   bool MayBegin() const { return !options_.one_at_a_time || owed_ == 0; }
   bool EndLine();
+  void Guard(char* bytes, size_t size);
   void EndCommand();
   void Lose();
   bool LoseAtLineEnd();
@@ -47,14 +48,16 @@ class ImapFollower final : public Follower {
 
   ImapFollowerOptions options_;
   ClientLine client_;
+  ClientLine guard_;  // answered_early_: what is to come, taken for lines of their own
   ServerStream server_;
   uint64_t literal_left_ = 0;  // of the client's
   uint32_t owed_ = 0;          // complete commands without their tagged answer
   Wait wait_ = Wait::kNothing;
-  bool idle_ = false;    // inside IDLE: the next line ends it
-  bool opaque_ = false;  // COMPRESS is on
-  bool left_ = false;    // LOGOUT was said
-  bool lost_ = false;    // a line was too odd: every line may be a command from here on
+  bool answered_early_ = false;  // the command that is passing
+  bool idle_ = false;            // inside IDLE: the next line ends it
+  bool opaque_ = false;          // COMPRESS is on
+  bool left_ = false;            // LOGOUT was said
+  bool lost_ = false;            // a line was too odd: every line may be a command from here on
 };
 
 // A line whose end makes the server speak in a way that matters here ends only once nothing else is
@@ -70,6 +73,7 @@ size_t ImapFollower::OnClientBytes(char* bytes, size_t size) {
     if (literal_left_ > 0) {
       const uint64_t step = std::min<uint64_t>(literal_left_, size - i);
       client_.TakeLiteral(bytes + i, static_cast<size_t>(step));
+      Guard(bytes + i, static_cast<size_t>(step));
       literal_left_ -= step;
       i += static_cast<size_t>(step);
       continue;
@@ -77,9 +81,11 @@ size_t ImapFollower::OnClientBytes(char* bytes, size_t size) {
     if (client_.at_start() && !idle_ && !MayBegin()) return i;
     if (bytes[i] == '\n') {
       if (!EndLine()) return i;
+      Guard(bytes + i, 1);
       ++i;
       continue;
     }
+    Guard(bytes + i, 1);
     if (client_.Take(bytes[i], options_.unauthenticate)) {
       ++i;
     } else {
@@ -101,6 +107,7 @@ bool ImapFollower::EndLine() {
   }
   if (end == ClientLine::End::kLiteral) {
     const bool waits = client_.literal_synchronizing();
+    if (waits && answered_early_) return LoseAtLineEnd();
     if (waits && owed_ > 0) return false;
     // Without LITERAL+: is it data, or are they commands? Only the server knows.
     if (!waits && !options_.literal_plus) return LoseAtLineEnd();
@@ -109,7 +116,15 @@ bool ImapFollower::EndLine() {
     client_.ContinueBehindLiteral();
     return true;
   }
+  if (client_.at_start()) {  // an empty line: no server gives it a tagged answer
+    client_.Restart();
+    return true;
+  }
   if (!client_.has_verb()) return LoseAtLineEnd();
+  if (answered_early_) {
+    EndCommand();
+    return true;
+  }
   const bool idle = client_.verb() == ClientLine::Verb::kIdle;
   if (idle || client_.verb() == ClientLine::Verb::kCompress) {
     if (owed_ > 0) return false;
@@ -122,8 +137,15 @@ bool ImapFollower::EndLine() {
   return true;
 }
 
+// A server that answers before it has had the whole command (APPEND to a mailbox that is not there)
+// may drop the rest of it, or take it for commands (Dovecot does either).
+void ImapFollower::Guard(char* bytes, size_t size) {
+  if (answered_early_) guard_.Guard(bytes, size);
+}
+
 void ImapFollower::EndCommand() {
   client_.Restart();
+  if (std::exchange(answered_early_, false)) return;
   if (++owed_ > kMaxOwed) Lose();
 }
 
@@ -131,6 +153,7 @@ void ImapFollower::Lose() {
   // What comes next may be a line of its own, whatever it was meant to be.
   if (wait_ != Wait::kNothing || literal_left_ > 0) client_.Restart();
   lost_ = true;
+  answered_early_ = false;
   wait_ = Wait::kNothing;
   idle_ = false;
   literal_left_ = 0;
@@ -178,6 +201,9 @@ void ImapFollower::OnServerLine(ServerStream::Kind kind) {
         idle_ = false;  // ended by the server
       } else if (owed_ > 0) {
         --owed_;
+      } else if (!answered_early_ && (literal_left_ > 0 || !client_.at_start())) {
+        answered_early_ = true;
+        guard_.Restart();
       } else {
         Lose();
       }

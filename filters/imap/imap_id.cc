@@ -19,6 +19,9 @@ bool IsForbidden(std::string_view field) {
   });
 }
 
+// Bytes of a field's name that every server takes (RFC 2971, 3.3); a value may have more.
+constexpr size_t kSureSize = 30;
+
 struct Field {
   std::string name;
   std::string_view raw_name;
@@ -53,7 +56,11 @@ void AppendRaw(std::string_view raw, Outgoing& out) {
     out.Append(raw);
     return;
   }
-  out.AppendLiteral(raw.substr(feed + 1), raw.front() == '~');
+  // A server that finds it too long (RFC 2971, 3.3), or odd, might take what is behind `{n+}` for
+  // commands.
+  const std::string_view text = raw.substr(feed + 1);
+  const bool binary = raw.front() == '~';
+  out.AppendLiteral(text, binary, binary || text.size() > kSureSize || !IsQuotable(text));
 }
 
 void AppendPair(std::string& out, std::string_view name, std::string_view value) {

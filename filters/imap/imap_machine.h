@@ -212,7 +212,9 @@ class ImapFilter final : public Filter {
   size_t used_ = 0;          // bytes of it so far
   size_t literal_left_ = 0;  // kLiteral, kLiteralAsked, kSkipping
   bool literal_binary_ = false;
-  bool swallow_plus_ = false;  // the client does not wait for this literal's `+`
+  bool swallow_plus_ = false;           // the client does not wait for this literal's `+`
+  bool agreed_ = false;                 // the server has said it
+  std::optional<int> login_arguments_;  // of a LOGIN that passes: see CountLoginArguments
   bool literal_is_user_ = false;
   bool answered_early_ = false;  // before it had passed in whole
   std::optional<Outgoing> outgoing_;

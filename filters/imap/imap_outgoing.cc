@@ -12,8 +12,8 @@ void Outgoing::AppendString(std::string_view text) {
   }
 }
 
-void Outgoing::AppendLiteral(std::string_view text, bool binary) {
-  const bool waits = !server_.TakesPlus(text.size());
+void Outgoing::AppendLiteral(std::string_view text, bool binary, bool ask) {
+  const bool waits = ask || !server_.TakesPlus(text.size());
   if (binary) bytes_ += '~';
   bytes_ += '{';
   bytes_ += std::to_string(text.size());

@@ -24,7 +24,8 @@ class Outgoing {
   void Append(std::string_view text) { bytes_ += text; }
   // As a quoted string where that can carry it, else as a literal.
   void AppendString(std::string_view text);
-  void AppendLiteral(std::string_view text, bool binary);
+  // `ask`: the server is asked first, whatever it has shown.
+  void AppendLiteral(std::string_view text, bool binary, bool ask = false);
 
   // What may be sent now; empty once all has been sent.
   std::string_view Next();

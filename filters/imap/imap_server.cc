@@ -127,6 +127,7 @@ void ImapFilter::OnContinuation(Feed& in, const Line& line, const Answer& answer
   switch (state_) {
     case State::kLiteralAsked:
       swallow_plus_ ? in.Drop(line.size) : ForwardLine(in, line, Side::kClient);
+      agreed_ = true;
       Enter(State::kLiteral);
       return;
     case State::kSending:
@@ -191,8 +192,14 @@ void ImapFilter::OnInterrupted(Feed& in, const Line& line, const Answer& answer)
     unnamed_ = true;
   }
   PassAnswer(in, line, answer, false);
+  const bool passing = state_ == State::kLiteral || state_ == State::kRest;
+  if (passing && !agreed_) {
+    // What it takes the bytes behind `{n+}` for now, nobody knows.
+    attempt_.reset();
+    return ServerFault(in.out);
+  }
   const bool dropped = state_ == State::kLiteralAsked && swallow_plus_;
-  if (state_ == State::kLiteral || state_ == State::kRest) {
+  if (passing) {
     // The server has agreed to these bytes, and the rest of the line is still the command's.
     attempt_.reset();
     answered_early_ = true;

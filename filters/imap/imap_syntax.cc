@@ -188,6 +188,15 @@ bool ArgumentReader::LiteralBytes(std::string& value) {
   return true;
 }
 
+std::optional<int> CountLoginArguments(std::string_view text) {
+  if (text.empty()) return 0;
+  if (text.back() == ' ' && IsName(text.substr(0, text.size() - 1))) return 1;
+  ArgumentReader reader(text);
+  std::string value;
+  const bool quoted = text.front() == '"' && reader.String(value) && reader.Take(' ');
+  return quoted && reader.empty() && IsQuotable(value) ? std::optional(1) : std::nullopt;
+}
+
 void AppendQuoted(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {

@@ -70,6 +70,10 @@ class ArgumentReader {
   std::string_view text_;
 };
 
+// How many arguments of a LOGIN, 0 or 1, are whole in `text`, behind which a literal stands.
+// nullopt where a strict server may find anything to object to.
+std::optional<int> CountLoginArguments(std::string_view text);
+
 // Appends `text` as a quoted string. Only for text without NUL, CR, LF and 8-bit bytes.
 void AppendQuoted(std::string& out, std::string_view text);
 bool IsQuotable(std::string_view text);

@@ -151,6 +151,34 @@ class DovecotImap(MailSystem):
         client.send(b"DONE\r\n")
         self.assertRegex(client.imap_answer(b"c")[-1], rb"^c OK ")
 
+    def test_literal_behind_a_bad_argument_is_no_command(self):
+        # Dovecot shows LITERAL+, refuses such a LOGIN at its first line and takes what follows for commands.
+        smuggled = b'b ID ("x-originating-ip" "192.0.2.66")\r\n'
+        for argument in (b")", b"fred(", b"~", b"fred ~", b"\xff"):
+            with self.subTest(argument=argument):
+                client = self.client("imap-implicit")
+                client.line()
+                blank = b"" if argument.endswith(b"~") else b" "
+                client.send(b"a LOGIN " + argument + blank + b"{%d+}\r\n" % len(smuggled) + smuggled + b"\r\n")
+                self.assertRegex(client.imap_answer(b"a")[-1], rb"^a BAD ")
+                self.assertRegex(client.imap(b"c NOOP")[0], rb"^c OK ")
+
+    def test_message_for_a_mailbox_that_is_not_there(self):
+        # Dovecot answers before it has had the message, and drops it.
+        client = self.client("imap-implicit")
+        client.line()
+        client.imap(b"a LOGIN bob bob-secret")
+        data = b"Subject: early\r\n\r\nsay STARTTLS\r\n"
+        client.send(b"b APPEND Nowhere {%d+}\r\n" % len(data))
+        self.assertRegex(client.line(), rb"^b NO \[TRYCREATE\] ")
+        client.send(data + b"\r\n")
+        self.assertRegex(client.imap(b"c CREATE Nowhere")[-1], rb"^c OK ")
+        self.assertRegex(client.imap(b"d APPEND Nowhere {%d+}\r\n" % len(data) + data)[-1], rb"^d OK ")
+        client.imap(b"e SELECT Nowhere")
+        client.send(b"f FETCH 1 BODY.PEEK[]\r\n")
+        self.assertIn(b"BODY[]", client.line())
+        self.assertEqual(client.exactly(len(data)), data)
+
 
 if __name__ == "__main__":
     main()

@@ -71,6 +71,9 @@ class Server {
     }
     imap::Literal literal;
     if (imap::FindLiteral(line, literal) == imap::Tail::kLiteral) {
+      const bool early = !literal.synchronizing && literal_plus_ && random_() % 4 == 0;
+      if (early && !std::exchange(answered_, true)) out += tag_ + " NO [TRYCREATE] early\r\n";
+      if (literal.synchronizing && answered_) return CarryOut(out);
       if (literal.synchronizing && random_() % 3 != 0) {
         out += "+ go\r\n";
         literal_ = literal.size;
@@ -87,6 +90,10 @@ class Server {
   }
 
   void CarryOut(std::string& out) {
+    if (std::exchange(answered_, false)) {  // the rest of a command that was refused: dropped
+      tag_.clear();
+      return;
+    }
     forbidden_ = forbidden_ || EqualsIgnoreCase(verb_, "UNAUTHENTICATE") ||
                  EqualsIgnoreCase(verb_, "STARTTLS");
     if (EqualsIgnoreCase(verb_, "IDLE")) {
@@ -106,6 +113,7 @@ class Server {
   std::string tag_;
   std::string verb_;
   std::optional<uint64_t> literal_;
+  bool answered_ = false;  // the command that is coming
   bool idling_ = false;
   bool forbidden_ = false;
 };
