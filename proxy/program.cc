@@ -112,8 +112,10 @@ bool Program::Begin() {
   shared_ = std::make_unique<Shared>(workers);
   shared_->hostname = HostName();
   snapshot_ = Judge(std::move(loaded), *shared_, nullptr, mistakes);
-  Print(mistakes);
-  if (!snapshot_) return false;
+  if (!snapshot_) {
+    Print(mistakes);
+    return false;
+  }
   const conf::Config& config = snapshot_->config;
 
   std::signal(SIGPIPE, SIG_IGN);
@@ -137,6 +139,7 @@ bool Program::Begin() {
               {{"version", Version()},
                {"config", std::string_view(config_file_)},
                {"workers", static_cast<uint64_t>(workers)}});
+  LogWarnings("config", mistakes);
   if (!sandboxed) {
     log_->Write(LogLevel::kWarn, "sandbox", {{"warning", std::string_view(no_sandbox)}});
   }
@@ -305,9 +308,7 @@ void Program::Reload() {
       return;
     }
   }
-  for (const conf::Mistake& mistake : mistakes) {
-    log_->Write(LogLevel::kWarn, "reload", {{"warning", std::string_view(mistake.Text())}});
-  }
+  LogWarnings("reload", mistakes);
   std::set<std::string> kept;
   for (const auto& listener : next->listeners) kept.insert(listener->conf.address.Text());
   std::vector<std::string> added;
@@ -351,7 +352,8 @@ void Program::Reload() {
   } else if (admin_) {
     admin_->SetHosts(config.admin.hosts);
   }
-  if (WorkerCount(config) != shared_->metrics.workers() || config.user != before->config.user) {
+  if (WorkerCount(config) != shared_->metrics.workers() || config.user != before->config.user ||
+      config.group != before->config.group) {
     log_->Write(LogLevel::kWarn, "reload", {{"warning", "workers, user and group need a restart"}});
   }
   LimitConnections(config);
@@ -428,6 +430,13 @@ void Program::ReloadFailed(const std::vector<conf::Mistake>& mistakes) {
                 {{"result", "error"}, {"error", std::string_view(reload_error_)}});
   }
   PublishStatus();
+}
+
+// Of a configuration that is good.
+void Program::LogWarnings(std::string_view event, const std::vector<conf::Mistake>& warnings) {
+  for (const conf::Mistake& warning : warnings) {
+    log_->Write(LogLevel::kWarn, event, {{"warning", std::string_view(warning.Text())}});
+  }
 }
 
 void Program::LimitConnections(const conf::Config& config) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conf/load.h"
@@ -63,6 +64,7 @@ class Program {
   bool PrepareSockets(const conf::Config& next, std::map<std::string, ListenSocket>& fresh,
                       std::vector<conf::Mistake>& mistakes);
   void ReloadFailed(const std::vector<conf::Mistake>& mistakes);
+  void LogWarnings(std::string_view event, const std::vector<conf::Mistake>& warnings);
   void LimitConnections(const conf::Config& config);
   void WatchFiles();
   static Signature Look(const std::string& file);

@@ -60,6 +60,16 @@ class Log(Case):
         self.assertEqual([event["event"] for event in front.events if event["event"] in ("drain", "stop")],
                          ["drain", "stop"])
 
+    def test_warnings_of_the_configuration_are_events(self):
+        backend = self.scripted(canned.SCRIPTS["smtp"]())
+        front = self.postern([{"protocol": "smtp", "tls": "implicit", "backend": backend.address}])
+        self.assertRegex(front.wait_event("config", level="warn")["warning"],
+                         r"postern\.yaml:\d+:\d+: listeners\[0\]\.backend: warning: hides from the backend")
+        front.send_signal(signal.SIGHUP)
+        self.assertIn("hides from the backend", front.wait_event("reload", level="warn")["warning"])
+        for line in front.stderr_lines:
+            json.loads(line)
+
     def test_info_has_no_debug_in_it(self):
         front = self.start()
         self.session(front, b"a LOGIN fred secret")
