@@ -77,8 +77,11 @@ Server::View Server::view() const {
   return {up(), checked(), since_, last_error_};
 }
 
-Backend::Backend(conf::Backend conf, bssl::UniquePtr<SSL_CTX> client_context)
-    : conf_(std::move(conf)), client_context_(std::move(client_context)) {
+Backend::Backend(conf::Backend conf, bssl::UniquePtr<SSL_CTX> client_context,
+                 std::string authorities)
+    : conf_(std::move(conf)),
+      client_context_(std::move(client_context)),
+      authorities_(std::move(authorities)) {
   for (const conf::Server& server : conf_.servers) {
     servers_.push_back(std::make_unique<Server>(server));
   }

@@ -71,10 +71,13 @@ class Server {
 
 class Backend {
  public:
-  Backend(conf::Backend conf, bssl::UniquePtr<SSL_CTX> client_context);
+  // `authorities`: a hash of the CA file that went into `client_context`.
+  Backend(conf::Backend conf, bssl::UniquePtr<SSL_CTX> client_context,
+          std::string authorities = {});
 
   const conf::Backend& conf() const { return conf_; }
   const std::string& name() const { return conf_.name; }
+  const std::string& authorities() const { return authorities_; }
   // TLS to a server, with the name that its certificate is held against; null where there is none
   // to hold it against.
   std::unique_ptr<TlsEngine> MakeTls(size_t server, TlsBio& bio) const;
@@ -98,6 +101,7 @@ class Backend {
 
   conf::Backend conf_;
   bssl::UniquePtr<SSL_CTX> client_context_;
+  std::string authorities_;
   std::vector<std::unique_ptr<Server>> servers_;
   mutable std::mutex mutex_;
   std::vector<int64_t> credit_;  // of the smooth weighted round robin

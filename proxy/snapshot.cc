@@ -1,6 +1,7 @@
 #include "proxy/snapshot.h"
 
 #include <openssl/base.h>
+#include <openssl/sha.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -19,19 +20,29 @@ bool Same(conf::Backend a, const conf::Backend& b) {
   return a == b;
 }
 
-// A backend as before keeps what is known of its servers; one with a CA file is made anew, since
-// the file may have changed.
+// Of the CA file of a backend with TLS; empty where none is needed.
+std::string HashOfAuthorities(const conf::Backend& conf) {
+  if (conf.tls == conf::TlsMode::kNone || !conf.verify.on) return {};
+  const std::string pem = ReadFile(AuthoritiesOf(conf));
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const uint8_t*>(pem.data()), pem.size(),
+         reinterpret_cast<uint8_t*>(digest.data()));
+  return digest;
+}
+
+// A backend as before keeps what is known of its servers.
 std::shared_ptr<Backend> MakeBackend(const conf::Config& config, const conf::Backend& conf,
                                      const Snapshot* previous,
                                      std::vector<conf::Mistake>& mistakes) {
-  if (previous != nullptr && conf.tls == conf::TlsMode::kNone) {
+  std::string authorities = HashOfAuthorities(conf);
+  if (previous != nullptr) {
     for (const auto& old : previous->backends) {
-      if (Same(old->conf(), conf)) return old;
+      if (Same(old->conf(), conf) && old->authorities() == authorities) return old;
     }
   }
   bssl::UniquePtr<SSL_CTX> context;
   if (conf.tls != conf::TlsMode::kNone) context = MakeClientContext(config, conf, mistakes);
-  return std::make_shared<Backend>(conf, std::move(context));
+  return std::make_shared<Backend>(conf, std::move(context), std::move(authorities));
 }
 
 void Count(ListenerRuntime& listener, Shared& shared) {

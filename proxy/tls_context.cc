@@ -425,6 +425,10 @@ int ServerTls::SelectAlpn(SSL*, const uint8_t** out, uint8_t* out_size, const ui
   return refuse ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
+std::string AuthoritiesOf(const conf::Backend& backend) {
+  return backend.verify.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : backend.verify.ca;
+}
+
 bssl::UniquePtr<SSL_CTX> MakeClientContext(const conf::Config& config, const conf::Backend& backend,
                                            std::vector<conf::Mistake>& mistakes) {
   // Any TLS is more than the plain text that is the rule on this side: old servers know nothing
@@ -439,8 +443,7 @@ bssl::UniquePtr<SSL_CTX> MakeClientContext(const conf::Config& config, const con
   }
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   if (backend.verify.ca.empty()) {
-    if (!SSL_CTX_load_verify_locations(context.get(), "/etc/ssl/certs/ca-certificates.crt",
-                                       nullptr)) {
+    if (!SSL_CTX_load_verify_locations(context.get(), AuthoritiesOf(backend).c_str(), nullptr)) {
       SSL_CTX_set_default_verify_paths(context.get());
     }
   } else {

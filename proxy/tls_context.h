@@ -55,6 +55,9 @@ class ServerTls {
   ~ServerTls();
 };
 
+// The file of the authorities that a backend's certificates are held against.
+std::string AuthoritiesOf(const conf::Backend& backend);
+
 // A context for connections to a backend; null where its CA file is wrong.
 bssl::UniquePtr<SSL_CTX> MakeClientContext(const conf::Config& config, const conf::Backend& backend,
                                            std::vector<conf::Mistake>& mistakes);

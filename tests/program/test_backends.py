@@ -2,6 +2,7 @@
 # label: tsan
 
 import os
+import signal
 import ssl
 import time
 
@@ -132,6 +133,31 @@ class Backends(Case):
         self.assertRegex(self.greeting(postern), rb"^\* BYE \[UNAVAILABLE\]")
         postern = self.start([backend.address], tls="implicit", verify="off")
         self.assertEqual(self.greeting(postern), b"* OK one")
+
+    def test_a_reload_keeps_what_is_known_of_a_tls_backend(self):
+        authority = Authority(self.folder)
+        made = authority.issue(["localhost", "127.0.0.1"], "server")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(made.chain, made.key)
+
+        def once(connection):  # who checks it again waits in vain
+            if connection.number > 0:
+                connection.drain()
+            imap(b"one")(connection)
+        backend = self.scripted(once, context=context)
+        postern = self.start([backend.address], tls="implicit", verify={"ca": authority.ca},
+                             health={"interval": "60s", "timeout": "30s"})
+        postern.wait_ready()
+        postern.send_signal(signal.SIGHUP)
+        postern.wait_event("reload", result="ok")
+        self.assertEqual(postern.get("/readyz")[0], 200)
+        self.assertEqual(len(backend.connections), 1)
+        # With other authorities it is to be looked at anew.
+        with open(Authority(self.folder, "Other", "other").ca) as other, open(authority.ca, "a") as both:
+            both.write(other.read())
+        postern.send_signal(signal.SIGHUP)
+        postern.wait_event("reload", count=2, result="ok")
+        wait_until(lambda: postern.get("/readyz")[0] == 503, 5, "an unchecked backend")
 
     def test_tls_starttls(self):
         authority = Authority(self.folder)
