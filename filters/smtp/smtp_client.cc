@@ -117,18 +117,23 @@ SmtpFilter::Taken SmtpFilter::TakeCommand(std::string_view input, Actions& out) 
 }
 
 // The next whole line, up to `limit` bytes. nullopt where it is not there yet, or where the session
-// ends for what it holds.
+// ends for what it holds: at a NUL at once, for TLS on a port without may never send a line end.
 std::optional<SmtpFilter::Line> SmtpFilter::NextLine(std::string_view input, size_t limit,
                                                      Actions& out) {
   const size_t end = std::min(input.size(), limit);
   const void* found =
       scanned_ < end ? std::memchr(input.data() + scanned_, '\n', end - scanned_) : nullptr;
+  const size_t stop =
+      found == nullptr ? end : static_cast<size_t>(static_cast<const char*>(found) - input.data());
+  if (scanned_ < stop && Holds(input.substr(scanned_, stop - scanned_), '\0')) {
+    Fail(ProtocolFault::kNul, kNulInside, out);
+    return std::nullopt;
+  }
+  scanned_ = stop;
   if (found == nullptr) {
-    scanned_ = end;
     if (input.size() >= limit) Fail(ProtocolFault::kLineTooLong, kTooLong, out);
     return std::nullopt;
   }
-  scanned_ = static_cast<size_t>(static_cast<const char*>(found) - input.data());
   Line line;
   line.size = scanned_ + 1;
   line.text = input.substr(0, scanned_);
@@ -139,9 +144,7 @@ std::optional<SmtpFilter::Line> SmtpFilter::NextLine(std::string_view input, siz
 }
 
 bool SmtpFilter::CheckLine(const Line& line, Actions& out) {
-  if (Holds(line.text, '\0')) {
-    Fail(ProtocolFault::kNul, kNulInside, out);
-  } else if (Holds(line.text, '\r')) {
+  if (Holds(line.text, '\r')) {
     Fail(ProtocolFault::kBareLf, kCrInside, out);
   } else if (!line.crlf && options_.reject_bare_lf) {
     Fail(ProtocolFault::kBareLf, kBareLf, out);
