@@ -15,7 +15,7 @@ Every test is a `harness.Case`, which owns a temporary folder and ends all that 
             self.assertNotIn(b"LOGIN", backend.received)
 """
 
-from . import canned
+from . import canned, debian, npm
 from .backend import ScriptedBackend, rules
 from .case import Case, MailSystem, Workshop, main
 from .certs import Authority, Certificate, self_signed
@@ -36,5 +36,6 @@ from .programs import refused, run
 __all__ = [
     "Authority", "Case", "Certificate", "Cyrus", "Dovecot", "Kdc", "LegacyServer", "LineClient", "MailSystem",
     "Manager", "Metrics", "Postern", "Postfix", "Process", "ScriptedBackend", "Workshop", "body_of", "can_connect",
-    "canned", "free_port", "main", "message", "refused", "rules", "run", "self_signed", "trusting", "wait_until",
+    "canned", "debian", "free_port", "main", "message", "npm", "refused", "rules", "run", "self_signed", "trusting",
+    "wait_until",
 ]

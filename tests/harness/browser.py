@@ -53,6 +53,18 @@ class Browser(Process):
         """What the JavaScript function's body returns."""
         return self._in_session("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
+    def wait_for(self, script, *arguments):
+        """What the promise resolves to that the JavaScript function's body returns."""
+        return self._in_session("POST", "/execute/async", {
+            "script": f"(async function() {{ {script} }}).apply(null, [...arguments].slice(0, -1))"
+                      f".then(arguments[arguments.length - 1], (error) => arguments[arguments.length - 1](String(error)));",
+            "args": list(arguments)})
+
+    def resize(self, width, height):
+        """As a phone would show it, narrower than any window gets."""
+        self._in_session("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}})
+
     def press(self, key):
         """One key, as a WebDriver code: "\\ue004" is Tab, "\\ue007" Enter."""
         self._in_session("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": [

@@ -1,5 +1,7 @@
 """The manifests of deploy/kubernetes, rendered, against the configuration in them and the program that serves it."""
 
+import copy
+import json
 import os
 import re
 import shutil
@@ -7,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import Case, LineClient, Postern, free_port, main
+from harness import Case, LineClient, Postern, free_port, main, npm
 
 try:
     import yaml
@@ -15,6 +17,7 @@ except ImportError:
     yaml = None
 
 SOURCE = os.environ["POSTERN_SOURCE"]
+SCHEMAS = ("kubernetes-models@5.1.0", "@kubernetes-models/cert-manager@4.4.4", "@kubernetes-models/prometheus-operator@6.0.0")
 KINDS_OF_PODS = ("Deployment", "StatefulSet")
 LAST_WORDS = 3  # seconds that the program takes for them after drain_timeout
 
@@ -71,6 +74,23 @@ class Manifests(Case):
         with open(self.path("tickets/keys"), "wb") as file:
             file.write(os.urandom(96))
         return text, ports
+
+    def mistakes(self, objects):
+        """What their schemas have against them."""
+        done = npm.node(npm.modules(*SCHEMAS), f"{SOURCE}/tests/program/kubernetes_schemas.mjs", json.dumps(objects))
+        self.assertEqual((done[0], done[2]), (0, ""))
+        return done[1].splitlines()
+
+    def test_schemas(self):
+        self.assertEqual(self.mistakes(self.objects), [])
+        # What would be found: a value of the wrong kind, one that is missing, one too many.
+        wrong = copy.deepcopy(self.workload)
+        del wrong["spec"]["selector"]
+        wrong["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "long"
+        wrong["spec"]["template"]["spec"]["volumes"][0]["configMaps"] = {}
+        found = "\n".join(self.mistakes([wrong]))
+        for part in ("selector", "terminationGracePeriodSeconds must be integer", "configMaps is no field"):
+            self.assertIn(part, found)
 
     def test_configuration_is_good(self):
         with open(self.path("postern.yaml"), "w") as file:

@@ -12,19 +12,18 @@ import threading
 import time
 import unittest
 
-from harness import Case, LineClient, Manager, Process, free_port, main, wait_until
+from harness import Case, LineClient, Manager, Process, debian, free_port, main, wait_until
 
 PACKAGES = sorted(glob.glob(f"{os.environ['POSTERN_SOURCE']}/build-package/postern_*.deb"))
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 POWER = "-all,+net_bind_service"  # AmbientCapabilities= of the unit
 
 
 @unittest.skipUnless(PACKAGES, "no package: ./dev package")
-@unittest.skipUnless(os.geteuid() == 0 and shutil.which("debootstrap", path=PATH), "needs root and debootstrap")
+@unittest.skipUnless(os.geteuid() == 0 and debian.DEBOOTSTRAP, "needs root and debootstrap")
 class Install(Case):
     def sh(self, command):
         done = subprocess.run(["chroot", self.root, "sh", "-ec", command], capture_output=True, text=True,
-                              env={"PATH": PATH, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+                              env={"PATH": debian.PATH, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
         self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done.stdout
 
@@ -35,13 +34,7 @@ class Install(Case):
         if ready:
             subprocess.run(["cp", "-a", ready, self.root], check=True)
             return
-        sources = ""
-        for name in glob.glob("/etc/apt/sources.list") + glob.glob("/etc/apt/sources.list.d/*"):
-            with open(name) as file:
-                sources += file.read()
-        mirror = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?) *(\S+)", sources, re.M).group(1)
-        subprocess.run(["debootstrap", "--variant=minbase", "--include=adduser", "bookworm", self.root, mirror],
-                       check=True, capture_output=True, env={**os.environ, "PATH": PATH})
+        debian.make(self.root, "adduser")
 
     def newer(self, package):
         folder = self.path("newer")
@@ -77,7 +70,7 @@ class Install(Case):
                 [*launcher, "chroot", self.root, "setpriv", "--reuid=postern", "--regid=postern", "--clear-groups",
                  "--no-new-privs", f"--inh-caps={POWER}", f"--ambient-caps={POWER}", f"--bounding-set={POWER}",
                  "/usr/bin/postern", "run", "-c", "/etc/postern/postern.yaml"],
-                env={**environment, "PATH": PATH}, pass_fds=fds))
+                env={**environment, "PATH": debian.PATH}, pass_fds=fds))
 
     def log_in(self, port):
         with LineClient(port, tls=True, timeout=60) as client:

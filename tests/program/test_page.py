@@ -5,10 +5,12 @@
 import time
 import unittest
 
-from harness import Case, canned, main, wait_until
+from harness import Case, canned, main, npm, wait_until
 from harness.browser import INSTALLED, Browser
 
 TAB = "\ue004"
+PHONE = (360, 740)
+AXE = "axe-core@4.14.1"
 
 # Contrast of text to what is behind it (WCAG 2.1, 1.4.3), worked out from what the browser has computed.
 CONTRAST = """
@@ -152,8 +154,34 @@ class Page(Case):
                 self.assertEqual(browser.run("""return [...document.querySelectorAll("svg:not([aria-label]), "
                     + "th:not([scope]), table:not(:has(caption)), [role=region]:not([aria-labelledby])")]
                     .map((node) => node.outerHTML);"""), [])
-        phone = self.browse(size=(500, 900))
+        phone = self.browse()
+        phone.resize(*PHONE)
+        self.assertEqual(phone.run("return innerWidth;"), PHONE[0])
         self.assertLessEqual(phone.run("return document.documentElement.scrollWidth - innerWidth;"), 0)
+
+    def test_axe_finds_nothing(self):
+        """Every rule of axe-core, the best practices with them, in light and dark, wide and on a phone."""
+        with open(f"{npm.modules(AXE)}/node_modules/axe-core/axe.min.js") as file:
+            axe = file.read()
+        self.refuse()
+        self.dead.close()
+        client = self.log_in()
+        for dark in (False, True):
+            browser = self.browse(dark=dark)
+            browser.run(axe)
+            wait_until(lambda: self.text(browser, "#state") == "not ready", 20, "colours of bad news")
+            for size in (None, PHONE):
+                if size:
+                    browser.resize(*size)
+                with self.subTest(dark=dark, size=size):
+                    found = browser.wait_for("""const found = await axe.run(); return {
+                        passed: found.passes.map((rule) => rule.id),
+                        violations: found.violations.concat(found.incomplete).map(
+                            (rule) => [rule.id, rule.nodes.map((node) => [node.html, node.failureSummary])])};""")
+                    self.assertEqual(found["violations"], [])
+                    self.assertLessEqual({"color-contrast", "button-name", "empty-table-header", "svg-img-alt"},
+                                         set(found["passed"]))
+        client.close()
 
     def test_no_answer_is_said(self):
         browser = self.browse()
