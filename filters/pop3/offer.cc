@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "filters/text.h"
 
@@ -25,6 +26,13 @@ constexpr std::array<std::string_view, 5> kForeign = {"X-EXPS", "XEXCH50", "X-LI
 bool IsForeign(std::string_view capability) {
   return std::any_of(kForeign.begin(), kForeign.end(), [capability](std::string_view name) {
     return EqualsIgnoreCase(name, capability);
+  });
+}
+
+// In other lines a client might see other words than are judged here.
+bool IsPlain(std::string_view line) {
+  return !line.empty() && line.front() != ' ' && std::none_of(line.begin(), line.end(), [](char c) {
+    return static_cast<uint8_t>(c) < ' ' || c == 0x7f;
   });
 }
 
@@ -110,7 +118,7 @@ std::string Offer::OwnSasl() const {
 void Offer::EditCapability(std::string_view line, std::string& out) {
   std::string_view arguments = line;
   const std::string_view name = TakeWord(arguments);
-  if (IsHidden(name)) return;
+  if (!IsPlain(line) || IsHidden(name)) return;
   if (EqualsIgnoreCase(name, "USER")) {
     if (!Allows("BASIC") || IsDenied("PASS") || shown_.user) return;
     shown_.user = true;
@@ -134,8 +142,8 @@ void Offer::EndCapabilities(std::string& out) {
 
 void Offer::EditMechanism(std::string_view line, std::string& out) {
   const std::string_view name = line.substr(0, line.find(' '));
-  if (Takes(name) || !Allows(name) || IsMechanismHidden(name)) return;
-  AppendLine(out, line);
+  if (!IsPlain(line) || Takes(name) || !Allows(name) || IsMechanismHidden(name)) return;
+  AppendLine(out, name);
 }
 
 void Offer::EndMechanisms(std::string& out) {
