@@ -1,10 +1,7 @@
 #include "bench/legacy_server/options.h"
 
-#include <charconv>
-#include <functional>
-#include <map>
-
 #include "bench/legacy_server/text.h"
+#include "bench/option_reader.h"
 
 namespace postern::legacy {
 namespace {
@@ -49,22 +46,12 @@ how it fails:
 
 class Parser {
  public:
-  Parser(int argc, char** argv, std::string& error) : error_(error) {
-    for (int i = 1; i < argc; ++i) words_.emplace_back(argv[i]);
+  Parser(int argc, char** argv, std::string& error) : reader_(argc, argv, error), error_(error) {
     options_.profile = FindProfile("generic");
-    BuildTable();
   }
 
   std::optional<Options> Parse() {
-    while (next_ < words_.size() && error_.empty()) {
-      option_ = words_[next_++];
-      auto handler = table_.find(option_);
-      if (handler == table_.end()) {
-        error_ = "unknown option " + std::string(option_);
-      } else {
-        handler->second();
-      }
-    }
+    reader_.Run(Table());
     if (error_.empty() && options_.endpoints.empty()) error_ = "nothing to listen on";
     if (!error_.empty()) return std::nullopt;
     Complete();
@@ -72,29 +59,29 @@ class Parser {
   }
 
  private:
-  void BuildTable() {
-    table_ = {
+  OptionReader::Table Table() {
+    return {
         {"--imap", [this] { AddEndpoint(Protocol::kImap); }},
         {"--pop3", [this] { AddEndpoint(Protocol::kPop3); }},
         {"--smtp", [this] { AddEndpoint(Protocol::kSmtp); }},
         {"--lmtp", [this] { AddEndpoint(Protocol::kLmtp); }},
         {"--user", [this] { AddUser(); }},
         {"--profile", [this] { SetProfile(); }},
-        {"--mechanisms", [this] { mechanisms_ = std::string(Value()); }},
-        {"--capability", [this] { options_.capabilities.emplace_back(Value()); }},
-        {"--refuse", [this] { options_.refused.push_back(Upper(Value())); }},
-        {"--die-at", [this] { options_.deadly.push_back(Upper(Value())); }},
-        {"--greeting", [this] { options_.greeting = std::string(Value()); }},
-        {"--log", [this] { options_.log_file = std::string(Value()); }},
-        {"--messages", [this] { SetNumber(options_.messages); }},
-        {"--message-size", [this] { SetNumber(options_.message_size); }},
-        {"--max-message", [this] { SetNumber(options_.max_message); }},
-        {"--max-store", [this] { SetNumber(options_.max_store); }},
-        {"--threads", [this] { SetNumber(options_.threads); }},
-        {"--slow", [this] { SetNumber(options_.slow_ms); }},
-        {"--split", [this] { SetNumber(options_.split_bytes); }},
-        {"--split-delay", [this] { SetNumber(options_.split_delay_ms); }},
-        {"--hangup-after", [this] { SetNumber(options_.hangup_after); }},
+        {"--mechanisms", [this] { mechanisms_ = std::string(reader_.Value()); }},
+        {"--capability", [this] { options_.capabilities.emplace_back(reader_.Value()); }},
+        {"--refuse", [this] { options_.refused.push_back(Upper(reader_.Value())); }},
+        {"--die-at", [this] { options_.deadly.push_back(Upper(reader_.Value())); }},
+        {"--greeting", [this] { options_.greeting = std::string(reader_.Value()); }},
+        {"--log", [this] { options_.log_file = std::string(reader_.Value()); }},
+        {"--messages", [this] { reader_.SetNumber(options_.messages); }},
+        {"--message-size", [this] { reader_.SetNumber(options_.message_size); }},
+        {"--max-message", [this] { reader_.SetNumber(options_.max_message); }},
+        {"--max-store", [this] { reader_.SetNumber(options_.max_store); }},
+        {"--threads", [this] { reader_.SetNumber(options_.threads); }},
+        {"--slow", [this] { reader_.SetNumber(options_.slow_ms); }},
+        {"--split", [this] { reader_.SetNumber(options_.split_bytes); }},
+        {"--split-delay", [this] { reader_.SetNumber(options_.split_delay_ms); }},
+        {"--hangup-after", [this] { reader_.SetNumber(options_.hangup_after); }},
         {"--accept-any", [this] { options_.accept_any = true; }},
         {"--apop", [this] { options_.apop = true; }},
         {"--chunking", [this] { options_.chunking = true; }},
@@ -108,30 +95,13 @@ class Parser {
     };
   }
 
-  std::string_view Value() {
-    if (next_ < words_.size()) return words_[next_++];
-    error_ = std::string(option_) + " needs a value";
-    return "";
-  }
-
-  void SetNumber(size_t& target) {
-    std::string_view text = Value();
-    if (!error_.empty()) return;
-    std::optional<uint64_t> number = ParseNumber(text);
-    if (!number) {
-      error_ = std::string(option_) + " needs a number, not " + std::string(text);
-      return;
-    }
-    target = *number;
-  }
-
   void AddEndpoint(Protocol protocol) {
-    std::string_view text = Value();
+    std::string_view text = reader_.Value();
     size_t colon = text.rfind(':');
     std::optional<uint64_t> port;
     if (colon != std::string_view::npos) port = ParseNumber(text.substr(colon + 1));
     if (!port || *port > 65535) {
-      error_ = std::string(option_) + " needs ADDR:PORT, not " + std::string(text);
+      error_ = std::string(reader_.option()) + " needs ADDR:PORT, not " + std::string(text);
       return;
     }
     std::string_view host = text.substr(0, colon);
@@ -140,7 +110,7 @@ class Parser {
   }
 
   void AddUser() {
-    std::string_view text = Value();
+    std::string_view text = reader_.Value();
     size_t colon = text.find(':');
     if (colon == std::string_view::npos || colon == 0) {
       error_ = "--user needs NAME:PASSWORD";
@@ -151,7 +121,7 @@ class Parser {
   }
 
   void SetProfile() {
-    std::string_view name = Value();
+    std::string_view name = reader_.Value();
     options_.profile = FindProfile(name);
     if (options_.profile == nullptr) error_ = "unknown profile " + std::string(name);
   }
@@ -164,11 +134,8 @@ class Parser {
     if (options_.profile->pop3_capabilities.empty()) options_.capa = false;
   }
 
+  OptionReader reader_;
   std::string& error_;
-  std::vector<std::string_view> words_;
-  size_t next_ = 0;
-  std::string_view option_;
-  std::map<std::string_view, std::function<void()>> table_;
   std::optional<std::string> mechanisms_;
   Options options_;
 };

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <charconv>
-#include <functional>
-#include <map>
 #include <utility>
+
+#include "bench/option_reader.h"
 
 namespace postern::loadgen {
 namespace {
@@ -62,73 +62,47 @@ std::string_view NameIn(const Table& table, Value value) {
 
 class Parser {
  public:
-  Parser(int argc, char** argv, std::string& error) : error_(error) {
-    for (int i = 1; i < argc; ++i) words_.emplace_back(argv[i]);
-    table_ = {
+  Parser(int argc, char** argv, std::string& error) : reader_(argc, argv, error), error_(error) {}
+
+  std::optional<Options> Parse() {
+    reader_.Run({
         {"--target", [this] { SetTarget(); }},
         {"--mode", [this] { Choose(kModes, options_.mode); }},
         {"--protocol", [this] { Choose(kProtocols, options_.protocol); }},
         {"--tls", [this] { Choose(kTls, options_.tls); }},
-        {"--connections", [this] { SetNumber(options_.connections); }},
-        {"--active", [this] { SetNumber(options_.active); }},
-        {"--seconds", [this] { SetNumber(options_.seconds); }},
-        {"--warmup", [this] { SetNumber(options_.warmup); }},
-        {"--count", [this] { SetNumber(options_.count); }},
-        {"--rate", [this] { SetNumber(options_.rate); }},
-        {"--hold", [this] { SetNumber(options_.hold); }},
-        {"--size", [this] { SetNumber(options_.size); }},
-        {"--user", [this] { options_.user = Value(); }},
-        {"--password", [this] { options_.password = Value(); }},
+        {"--connections", [this] { reader_.SetNumber(options_.connections); }},
+        {"--active", [this] { reader_.SetNumber(options_.active); }},
+        {"--seconds", [this] { reader_.SetNumber(options_.seconds); }},
+        {"--warmup", [this] { reader_.SetNumber(options_.warmup); }},
+        {"--count", [this] { reader_.SetNumber(options_.count); }},
+        {"--rate", [this] { reader_.SetNumber(options_.rate); }},
+        {"--hold", [this] { reader_.SetNumber(options_.hold); }},
+        {"--size", [this] { reader_.SetNumber(options_.size); }},
+        {"--user", [this] { options_.user = reader_.Value(); }},
+        {"--password", [this] { options_.password = reader_.Value(); }},
         {"--tls12", [this] { options_.tls12 = true; }},
-        {"--proxy-pid", [this] { SetNumber(options_.proxy.emplace_back()); }},
-        {"--backend-pid", [this] { SetNumber(options_.backend.emplace_back()); }},
-    };
-  }
-
-  std::optional<Options> Parse() {
-    while (next_ < words_.size() && error_.empty()) {
-      option_ = words_[next_++];
-      auto handler = table_.find(option_);
-      if (handler == table_.end()) {
-        error_ = "unknown option " + std::string(option_);
-      } else {
-        handler->second();
-      }
-    }
+        {"--proxy-pid", [this] { reader_.SetNumber(options_.proxy.emplace_back()); }},
+        {"--backend-pid", [this] { reader_.SetNumber(options_.backend.emplace_back()); }},
+    });
     if (error_.empty()) Check();
     if (!error_.empty()) return std::nullopt;
     return std::move(options_);
   }
 
  private:
-  std::string_view Value() {
-    if (next_ < words_.size()) return words_[next_++];
-    error_ = std::string(option_) + " needs a value";
-    return "";
-  }
-
-  template <typename Number>
-  void SetNumber(Number& target) {
-    std::string_view text = Value();
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), target);
-    if (failure != std::errc() || end != text.data() + text.size() || target < 0) {
-      error_ = std::string(option_) + " needs a number";
-    }
-  }
-
   template <typename Table, typename Choice>
   void Choose(const Table& table, Choice& target) {
-    std::string_view text = Value();
+    std::string_view text = reader_.Value();
     for (const auto& [name, entry] : table) {
       if (name != text) continue;
       target = entry;
       return;
     }
-    error_ = std::string(option_) + ": unknown " + std::string(text);
+    error_ = std::string(reader_.option()) + ": unknown " + std::string(text);
   }
 
   void SetTarget() {
-    std::string_view text = Value();
+    std::string_view text = reader_.Value();
     size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) {
       error_ = "--target needs ADDR:PORT";
@@ -149,11 +123,8 @@ class Parser {
     if (o.mode == Mode::kResume && o.tls == Tls::kNone) error_ = "nothing to resume without TLS";
   }
 
+  OptionReader reader_;
   std::string& error_;
-  std::vector<std::string_view> words_;
-  size_t next_ = 0;
-  std::string_view option_;
-  std::map<std::string_view, std::function<void()>> table_;
   Options options_;
 };
 
