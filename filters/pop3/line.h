@@ -33,6 +33,8 @@ class LineFinder {
   // `limit`: the most bytes of a line, its end included.
   Result Find(std::string_view input, size_t limit, Line& line);
   void Reset() { scanned_ = 0; }
+  // Bytes that are known to hold no line end.
+  size_t scanned() const { return scanned_; }
 
  private:
   size_t scanned_ = 0;

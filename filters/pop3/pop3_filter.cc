@@ -161,7 +161,16 @@ void Dialogue::OnClientBytes(std::string_view input, Actions& out) {
   while (!input.empty() && TakesClientLines()) {
     if (state_ == State::kClosing) return out.Drop(input.size());
     Line line;
-    switch (client_lines_.Find(input, LineLimit(), line)) {
+    const std::string_view searched = input.substr(0, LineLimit());
+    const std::string_view fresh =
+        searched.substr(std::min(client_lines_.scanned(), searched.size()));
+    const LineFinder::Result found = client_lines_.Find(input, LineLimit(), line);
+    // TLS on a port without may never send a line end: its NULs are enough.
+    if (found != LineFinder::Result::kLine && fresh.find('\0') != std::string_view::npos) {
+      Fail(ProtocolFault::kNul, out);
+      continue;
+    }
+    switch (found) {
       case LineFinder::Result::kIncomplete:
         return;
       case LineFinder::Result::kTooLong:
