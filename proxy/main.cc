@@ -35,14 +35,14 @@ int main(int argc, char** argv) {
   int status = 0;
   std::string file;
   bool matrix = false;
-  app.add_option("-c,--config", file, "the configuration, as for run");
+  app.add_option("-c,--config", file, "the configuration, as for run")->type_name("FILE");
 
   CLI::App* run = app.add_subcommand("run", "serve in the foreground");
-  run->add_option("-c,--config", file, "the configuration (YAML)")->required();
+  run->add_option("-c,--config", file, "the configuration (YAML)")->required()->type_name("FILE");
   run->callback([&] { status = postern::Program(file).Run(); });
 
   CLI::App* check = app.add_subcommand("check", "read and judge the configuration, open nothing");
-  check->add_option("-c,--config", file, "the configuration (YAML)")->required();
+  check->add_option("-c,--config", file, "the configuration (YAML)")->required()->type_name("FILE");
   check->add_flag("--matrix", matrix, "print who may log in how");
   check->callback([&] { status = Check(file, matrix); });
 

@@ -85,11 +85,17 @@ bssl::UniquePtr<BIO> MemoryBio(std::string_view text) {
   return bssl::UniquePtr<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+// All certificates of a file. None where one of them is broken: what comes behind it would be
+// missed in silence.
 std::vector<bssl::UniquePtr<X509>> ParseChain(std::string_view pem) {
   std::vector<bssl::UniquePtr<X509>> chain;
   const auto bio = MemoryBio(pem);
+  ERR_clear_error();
   while (X509* x = PEM_read_bio_X509(bio.get(), nullptr, &NoPassword, nullptr))
     chain.emplace_back(x);
+  const uint32_t why = ERR_peek_last_error();
+  const bool at_end = ERR_GET_LIB(why) == ERR_LIB_PEM && ERR_GET_REASON(why) == PEM_R_NO_START_LINE;
+  if (!at_end) chain.clear();
   ERR_clear_error();
   return chain;
 }
@@ -255,8 +261,8 @@ bool ServerTls::LoadPairs(const conf::Config& config, const conf::Listener& list
     auto pair = std::make_unique<Pair>();
     pair->info.chain = files.chain;
     if (!pair->Load(ReadFile(files.chain))) {
-      mistakes.push_back(
-          config.MistakeAt(path + ".chain", "no certificate in PEM form in this file"));
+      mistakes.push_back(config.MistakeAt(
+          path + ".chain", "no certificate in PEM form in this file, or a broken one"));
       continue;
     }
     std::string key_pem = ReadFile(files.key);
@@ -334,7 +340,8 @@ bool ServerTls::SetUp(const conf::Config& config, const conf::Listener& listener
   if (!tls.client_ca.empty()) {
     const std::string pem = ReadFile(tls.client_ca);
     const auto authorities = ParseChain(pem);
-    if (authorities.empty()) complain("tls.client_ca", "no certificate in PEM form in this file");
+    if (authorities.empty())
+      complain("tls.client_ca", "no certificate in PEM form in this file, or a broken one");
     X509_STORE* store = SSL_CTX_get_cert_store(context);
     for (const auto& authority : authorities) {
       X509_STORE_add_cert(store, authority.get());
@@ -449,8 +456,8 @@ bssl::UniquePtr<SSL_CTX> MakeClientContext(const conf::Config& config, const con
   } else {
     const auto authorities = ParseChain(ReadFile(backend.verify.ca));
     if (authorities.empty()) {
-      mistakes.push_back(
-          config.MistakeAt(backend.path + ".verify.ca", "no certificate in PEM form in this file"));
+      mistakes.push_back(config.MistakeAt(
+          backend.path + ".verify.ca", "no certificate in PEM form in this file, or a broken one"));
     }
     X509_STORE* store = SSL_CTX_get_cert_store(context.get());
     for (const auto& authority : authorities) X509_STORE_add_cert(store, authority.get());

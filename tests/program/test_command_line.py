@@ -103,6 +103,20 @@ listeners:
             self.assertRegex(err, r"^\S*postern\.yaml:1:\d+: " + wanted)
             self.assertEqual(len(err.splitlines()), 1, err)
 
+    def test_a_broken_certificate_behind_the_first(self):
+        chain = self.path("chain.pem")
+        with open(self.certificate.chain) as good, open(chain, "w") as file:
+            own = good.read()
+            file.write(own + "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n" + own)
+        for tls in (f"certificates: [ {{ chain: {chain}, key: {self.certificate.key} }} ]",
+                    f"certificates: [ {{ chain: {self.certificate.chain}, key: {self.certificate.key} }} ], "
+                    f"client_ca: {chain}"):
+            status, _, err = self.postern_says("check", "-c", self.file(
+                f"tls: {{ {tls} }}\n"
+                'listeners: [ { protocol: imap, address: ":1993", tls: implicit, backend: "127.0.0.1:143" } ]\n'))
+            self.assertEqual(status, 1)
+            self.assertIn("a broken one", err)
+
     def test_run_says_why_it_cannot(self):
         self.assertEqual(self.postern_says("run", "-c", self.path("missing.yaml"))[0], 1)
         with socket.socket() as taken:
