@@ -8,6 +8,7 @@ declare -A packages=(
   [test]="clang libclang-rt-dev python3 openssl curl dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix swaks
     libnet-ssleay-perl isync msmtp fetchmail sasl2-bin libsasl2-modules
     krb5-kdc krb5-admin-server dovecot-gssapi python3-gssapi prometheus python3-yaml"
+  [all]="chromium chromium-driver debootstrap buildah"
   [bench]="python3 nginx libnginx-mod-mail libnginx-mod-stream haproxy stunnel4 hitch dovecot-imapd dovecot-pop3d
     openssl strace"
   [screenshots]="chromium chromium-driver"
