@@ -9,6 +9,11 @@ import unittest
 
 from harness import Case, Process, free_port, main, wait_until
 
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
 SOURCE = os.environ["POSTERN_SOURCE"]
 CONTAINER = f"{SOURCE}/deploy/container"
 CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -77,6 +82,37 @@ class Compose(Case):
         published = set(re.findall(r":(\d+)\"", re.search(r"ports: \[.*\]", read("compose.yaml")).group(0)))
         self.assertEqual(published, set(re.findall(r'":(\d+)"', text)))
         self.assertEqual(set(re.search(r"EXPOSE (.*)", read("Containerfile")).group(1).split()), published)
+
+    @unittest.skipUnless(yaml, "no python3-yaml")
+    def test_what_it_names_is_there(self):
+        compose = yaml.safe_load(read("compose.yaml"))
+        services = compose["services"]
+        for name, service in services.items():
+            with self.subTest(service=name):
+                self.assertLessEqual(set(service.get("depends_on", [])), set(services))
+                self.assertLessEqual(set(service.get("networks", [])), set(compose["networks"]))
+                if "build" in service:
+                    self.builds(service["build"])
+                for volume in service.get("volumes", []):
+                    source = volume.split(":")[0]
+                    self.assertTrue(os.path.isfile(f"{CONTAINER}/{source}") if "/" in source else
+                                    source in compose["volumes"], volume)
+        # The images of one name are one image, and the servers that the configuration names are services.
+        self.assertEqual(services["postern"]["image"], services["certificate"]["image"])
+        for backend in yaml.safe_load(read("postern.yaml"))["backends"].values():
+            for server in backend["servers"]:
+                self.assertIn(server.split(":")[0], services)
+                self.assertEqual(services[server.split(":")[0]]["networks"], ["back"])
+        host, = re.findall(r"virtual_transport = lmtp:inet:(\w+):24", read("postfix/main.cf"))
+        self.assertIn(host, services)
+
+    def builds(self, build):
+        context = os.path.normpath(f"{CONTAINER}/{build['context']}")
+        path = os.path.join(context, build["dockerfile"])
+        with open(path) as file:
+            for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", file.read(), re.M):
+                for name in copied.split():
+                    self.assertTrue(os.path.exists(os.path.join(context, name)), f"{path}: {name}")
 
     def test_dovecot(self):
         if not shutil.which("doveconf"):
