@@ -23,6 +23,11 @@ int Check(const std::string& file, bool matrix) {
   return 0;
 }
 
+// -c may stand in front of the command as well as behind it.
+void NeedConfig(const std::string& file) {
+  if (file.empty()) throw CLI::RequiredError("--config");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -35,16 +40,22 @@ int main(int argc, char** argv) {
   int status = 0;
   std::string file;
   bool matrix = false;
-  app.add_option("-c,--config", file, "the configuration, as for run")->type_name("FILE");
+  app.add_option("-c,--config", file, "the configuration")->type_name("FILE");
 
   CLI::App* run = app.add_subcommand("run", "serve in the foreground");
-  run->add_option("-c,--config", file, "the configuration (YAML)")->required()->type_name("FILE");
-  run->callback([&] { status = postern::Program(file).Run(); });
+  run->add_option("-c,--config", file, "the configuration (YAML)")->type_name("FILE");
+  run->callback([&] {
+    NeedConfig(file);
+    status = postern::Program(file).Run();
+  });
 
   CLI::App* check = app.add_subcommand("check", "read and judge the configuration, open nothing");
-  check->add_option("-c,--config", file, "the configuration (YAML)")->required()->type_name("FILE");
+  check->add_option("-c,--config", file, "the configuration (YAML)")->type_name("FILE");
   check->add_flag("--matrix", matrix, "print who may log in how");
-  check->callback([&] { status = Check(file, matrix); });
+  check->callback([&] {
+    NeedConfig(file);
+    status = Check(file, matrix);
+  });
 
   postern::AddCertCommand(app, status);
   postern::AddStatusCommand(app, status);

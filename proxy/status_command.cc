@@ -102,7 +102,15 @@ void AddStatusCommand(CLI::App& app, int& status) {
       ->excludes(config);
   command->add_flag("--ready", arguments->ready,
                     "print nothing; the exit status is 0 if it is ready, else 1");
-  command->final_callback([arguments, &status] { status = Run(*arguments); });
+  command->final_callback([arguments, &app, &status] {
+    // -c may stand in front of the command, too.
+    const CLI::Option* before = app.get_option_no_throw("--config");
+    const bool asked = !arguments->config.empty() || !arguments->admin.empty();
+    if (before != nullptr && before->count() > 0 && !asked) {
+      arguments->config = before->as<std::string>();
+    }
+    status = Run(*arguments);
+  });
 }
 
 }  // namespace postern

@@ -58,6 +58,16 @@ listeners:
         status, _, err = self.postern_says("check", "-c", path)
         self.assertEqual((status, err), (0, ""))
 
+    def test_the_configuration_in_front_of_the_command(self):
+        admin = free_port()
+        path = self.file(self.good().replace('admin: { address: "" }', f'admin: {{ address: "127.0.0.1:{admin}" }}'))
+        self.assertEqual(self.postern_says("-c", path, "check")[0], 0)
+        status, _, err = self.postern_says("-c", path, "status")
+        self.assertEqual(status, 1)
+        self.assertIn(f"127.0.0.1:{admin}", err)
+        for command in ("run", "check"):
+            self.assertEqual(self.postern_says(command)[0], 2)
+
     def test_check_opens_nothing(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
