@@ -1,17 +1,17 @@
 // The server's lines: each belongs to the command that has waited longest, to a log-in that Postern
 // speaks itself, or to nobody.
 #include "filters/farewell.h"
-#include "filters/pop3/dialogue.h"
+#include "filters/pop3/pop3_filter_impl.h"
 
 namespace postern::pop3 {
 
 // While TLS is starting nothing can be said to the client, and while a key is derived the mechanism
 // can take no challenge: the server's bytes wait.
-bool Dialogue::TakesServerLines() const {
+bool Pop3Filter::TakesServerLines() const {
   return state_ != State::kDone && state_ != State::kStartingTls && state_ != State::kDeriving;
 }
 
-void Dialogue::OnServerBytes(std::string_view input, Actions& out) {
+void Pop3Filter::OnServerBytes(std::string_view input, Actions& out) {
   while (!input.empty() && TakesServerLines()) {
     Line line;
     switch (server_lines_.Find(input, kMaxServerLine, line)) {
@@ -28,7 +28,7 @@ void Dialogue::OnServerBytes(std::string_view input, Actions& out) {
   }
 }
 
-void Dialogue::TakeServerLine(const Line& line, Actions& out) {
+void Pop3Filter::TakeServerLine(const Line& line, Actions& out) {
   if (!greeted_) return TakeGreeting(line, out);
   if (const Answer* answer = queue_.front()) return TakeAnswer(line, *answer, out);
   switch (state_) {
@@ -43,7 +43,7 @@ void Dialogue::TakeServerLine(const Line& line, Actions& out) {
   }
 }
 
-void Dialogue::TakeGreeting(const Line& line, Actions& out) {
+void Pop3Filter::TakeGreeting(const Line& line, Actions& out) {
   out.Drop(line.size);
   greeted_ = true;
   const bool logging_in = state_ == State::kConnecting;
@@ -63,7 +63,7 @@ void Dialogue::TakeGreeting(const Line& line, Actions& out) {
   End(Cause::kServerFault, Goodbye(Protocol::kPop3, Farewell::kNoServer), out);
 }
 
-void Dialogue::TakeAnswer(const Line& line, Answer answer, Actions& out) {
+void Pop3Filter::TakeAnswer(const Line& line, Answer answer, Actions& out) {
   if (answer == Answer::kLogin) return TakeLoginAnswer(line, out);
   if (inside_) return TakeListed(line, answer, out);
   const Status status = StatusOf(line.text);
@@ -84,14 +84,14 @@ void Dialogue::TakeAnswer(const Line& line, Answer answer, Actions& out) {
 }
 
 // Whatever its end was, the client gets CRLF.
-void Dialogue::ShowLine(const Line& line, Actions& out) {
+void Pop3Filter::ShowLine(const Line& line, Actions& out) {
   if (line.crlf) return out.Forward(line.size);
   out.Forward(line.text.size());
   out.Send(Side::kClient, "\r\n");
   out.Drop(line.size - line.text.size());
 }
 
-void Dialogue::BeginList(const Line& line, Answer answer, bool ok, Actions& out) {
+void Pop3Filter::BeginList(const Line& line, Answer answer, bool ok, Actions& out) {
   if (answer == Answer::kCapabilities) backend_.BeginCapabilities(ok);
   if (answer == Answer::kMechanisms) backend_.BeginMechanisms();
   if (ok) {
@@ -112,7 +112,7 @@ void Dialogue::BeginList(const Line& line, Answer answer, bool ok, Actions& out)
   Answered(out);
 }
 
-void Dialogue::TakeListed(const Line& line, Answer answer, Actions& out) {
+void Pop3Filter::TakeListed(const Line& line, Answer answer, Actions& out) {
   const bool end = line.text == ".";
   std::string shown;
   if (answer == Answer::kLanguages) {
@@ -135,7 +135,7 @@ void Dialogue::TakeListed(const Line& line, Answer answer, Actions& out) {
 }
 
 // What Postern asked by itself, to know how the log-in in hand can be spoken.
-void Dialogue::TakeProbed(const Line& line, Actions& out) {
+void Pop3Filter::TakeProbed(const Line& line, Actions& out) {
   out.Drop(line.size);
   const bool capabilities = probing_ == Answer::kCapabilities;
   if (inside_ && line.text != ".") {
@@ -154,20 +154,20 @@ void Dialogue::TakeProbed(const Line& line, Actions& out) {
 
 // A server that ends an idle session may say so. Anything else that nobody asked for could be taken
 // for the answer to a later command.
-void Dialogue::TakeUnasked(const Line& line, Actions& out) {
+void Pop3Filter::TakeUnasked(const Line& line, Actions& out) {
   if (StatusOf(line.text) != Status::kErr) return BackendBroken(out);
   if (options_.connect_at_login) return out.Drop(line.size);
   ShowLine(line, out);
   End(Cause::kServerGone, "", out);
 }
 
-void Dialogue::Answered(Actions& out) {
+void Pop3Filter::Answered(Actions& out) {
   queue_.Answered();
   while (auto own = queue_.TakeOwn()) out.Send(Side::kClient, *own);
   if (state_ == State::kClosing && !owes()) End(cause_, last_words_, out);
 }
 
-void Dialogue::BackendBroken(Actions& out) {
+void Pop3Filter::BackendBroken(Actions& out) {
   out.Note(ProtocolErrorEvent{ProtocolFault::kBackend});
   if (phase() == Phase::kAuthenticating && state_ != State::kGivingUp) {
     NoteAuth(AuthResult::kError, "the server broke the protocol", out);

@@ -1,5 +1,5 @@
-// What is known of the backend that a dialogue talks to: learned from its greeting and from the
-// lists that it sends, whoever asked for them. Owned by a dialogue.
+// What is known of the backend that a filter talks to: learned from its greeting and from the
+// lists that it sends, whoever asked for them. Owned by a filter.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 // One log-in that Postern speaks to the backend with a password that it took from a basic log-in:
 // USER and PASS, APOP, or a SASL mechanism (RFC 5034). No I/O: lines in, lines out. Owned by a
-// dialogue while its log-in lasts; the password is wiped with it.
+// filter while its log-in lasts; the password is wiped with it.
 #pragma once
 
 #include <memory>

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "filters/farewell.h"
-#include "filters/pop3/dialogue.h"
+#include "filters/pop3/pop3_filter_impl.h"
 #include "filters/text.h"
 
 namespace postern::pop3 {
@@ -47,7 +47,7 @@ bool IsBase64(std::string_view text) {
 
 // ---------------------------------------------------------------- commands
 
-bool Dialogue::OnUser(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnUser(const Line& line, std::string_view, Actions& out) {
   if (queue_.full() || (!options_.pipelining && owes())) return false;
   BeginLogin(Mechanism::kBasic, line.arguments());
   if (const auto refused = Refuse(line, "USER", "BASIC", out)) {
@@ -67,7 +67,7 @@ bool Dialogue::OnUser(const Line& line, std::string_view, Actions& out) {
   return PassCommand(line, Answer::kSingle, out);
 }
 
-bool Dialogue::OnPass(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnPass(const Line& line, std::string_view, Actions& out) {
   const bool waits = owes() && (!options_.pipelining || options_.TakesLogins());
   if (queue_.full() || waits) return false;
   mechanism_ = Mechanism::kBasic;
@@ -92,7 +92,7 @@ bool Dialogue::OnPass(const Line& line, std::string_view, Actions& out) {
   return true;
 }
 
-bool Dialogue::OnApop(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnApop(const Line& line, std::string_view, Actions& out) {
   if (queue_.full() || (!options_.pipelining && owes())) return false;
   std::string_view arguments = line.arguments();
   BeginLogin(Mechanism::kApop, TakeWord(arguments));
@@ -103,7 +103,7 @@ bool Dialogue::OnApop(const Line& line, std::string_view, Actions& out) {
   return true;
 }
 
-bool Dialogue::OnAuth(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnAuth(const Line& line, std::string_view, Actions& out) {
   if (queue_.full() || (!options_.pipelining && owes())) return false;
   std::string_view initial = TrimEnd(line.arguments());
   if (initial.empty()) return ListMechanisms(line, out);
@@ -122,7 +122,7 @@ bool Dialogue::OnAuth(const Line& line, std::string_view, Actions& out) {
   return own ? TakeAuth(line, initial, out) : PassAuth(line, initial, out);
 }
 
-bool Dialogue::ListMechanisms(const Line& line, Actions& out) {
+bool Pop3Filter::ListMechanisms(const Line& line, Actions& out) {
   if (options_.connect_at_login) {
     out.Drop(line.size);
     return Reply(offer_.OwnMechanisms(), out);
@@ -136,7 +136,7 @@ bool Dialogue::ListMechanisms(const Line& line, Actions& out) {
   return true;
 }
 
-void Dialogue::BeginLogin(Mechanism mechanism, std::string_view user) {
+void Pop3Filter::BeginLogin(Mechanism mechanism, std::string_view user) {
   ForgetLogin();
   mechanism_ = mechanism;
   login_user_ = user;
@@ -144,8 +144,8 @@ void Dialogue::BeginLogin(Mechanism mechanism, std::string_view user) {
 
 // Refuses a log-in that may not go on: then what its handler has to say is returned. A PASS whose
 // USER was refused is counted with that.
-std::optional<bool> Dialogue::Refuse(const Line& line, std::string_view verb,
-                                     std::string_view mechanism, Actions& out) {
+std::optional<bool> Pop3Filter::Refuse(const Line& line, std::string_view verb,
+                                       std::string_view mechanism, Actions& out) {
   const bool again = verb == "PASS" && pairing_ == Pairing::kBlocked;
   const auto blocked = [&](BlockReason reason, std::string_view why, std::string_view answer) {
     if (!again) NoteAuth(AuthResult::kBlocked, why, out);
@@ -169,7 +169,7 @@ std::optional<bool> Dialogue::Refuse(const Line& line, std::string_view verb,
 
 // ---------------------------------------------------------------- passed through
 
-bool Dialogue::PassAuth(const Line& line, std::string_view initial, Actions& out) {
+bool Pop3Filter::PassAuth(const Line& line, std::string_view initial, Actions& out) {
   if (!initial.empty() && initial != "=" && !IsBase64(initial)) {
     out.Drop(line.size);
     RefuseBase64(out);
@@ -191,7 +191,7 @@ bool Dialogue::PassAuth(const Line& line, std::string_view initial, Actions& out
   return true;
 }
 
-void Dialogue::TakeLoginAnswer(const Line& line, Actions& out) {
+void Pop3Filter::TakeLoginAnswer(const Line& line, Actions& out) {
   const Status status = StatusOf(line.text);
   if (state_ == State::kAborting) {
     if (status != Status::kErr) return BackendBroken(out);
@@ -207,7 +207,7 @@ void Dialogue::TakeLoginAnswer(const Line& line, Actions& out) {
   TakeVerdict(line, out);
 }
 
-void Dialogue::TakeChallenge(const Line& line, Actions& out) {
+void Pop3Filter::TakeChallenge(const Line& line, Actions& out) {
   const bool sasl = mechanism_ != Mechanism::kBasic && mechanism_ != Mechanism::kApop;
   if (!sasl || aborted_) return BackendBroken(out);
   if (!has_initial_) {
@@ -222,7 +222,7 @@ void Dialogue::TakeChallenge(const Line& line, Actions& out) {
   complete_ = true;
 }
 
-void Dialogue::TakeResponse(const Line& line, Actions& out) {
+void Pop3Filter::TakeResponse(const Line& line, Actions& out) {
   if (line.text.find(' ') != std::string_view::npos) {
     out.Drop(line.size);
     return Fail(ProtocolFault::kUnexpected, out);
@@ -231,7 +231,7 @@ void Dialogue::TakeResponse(const Line& line, Actions& out) {
   TakeOwnResponse(line, out);
 }
 
-void Dialogue::TakePassedResponse(const Line& line, Actions& out) {
+void Pop3Filter::TakePassedResponse(const Line& line, Actions& out) {
   if (line.text == "*") {
     aborted_ = true;
   } else if (!IsBase64(line.text)) {
@@ -246,7 +246,7 @@ void Dialogue::TakePassedResponse(const Line& line, Actions& out) {
 }
 
 // Other bad base64 than a command is a refused log-in, and the backend's exchange is ended.
-void Dialogue::RefuseBase64(Actions& out) {
+void Pop3Filter::RefuseBase64(Actions& out) {
   out.Note(ProtocolErrorEvent{ProtocolFault::kUnexpected});
   NoteAuth(AuthResult::kError, "bad base64", out);
   unnamed_ = true;
@@ -258,7 +258,7 @@ void Dialogue::RefuseBase64(Actions& out) {
 }
 
 // The user's name, for the log, from the first message of a mechanism that shows it.
-void Dialogue::LearnUser(std::string_view response) {
+void Pop3Filter::LearnUser(std::string_view response) {
   auto message = DecodeInitial(response);
   if (!message) return;
   std::string_view text = *message;
@@ -275,7 +275,7 @@ void Dialogue::LearnUser(std::string_view response) {
 
 // ---------------------------------------------------------------- the end of a log-in
 
-void Dialogue::TakeVerdict(const Line& line, Actions& out) {
+void Pop3Filter::TakeVerdict(const Line& line, Actions& out) {
   if (StatusOf(line.text) != Status::kOk) return Reject(line, out);
   NoteAuth(AuthResult::kAccepted, "", out);
   user_ = login_user_;
@@ -286,7 +286,7 @@ void Dialogue::TakeVerdict(const Line& line, Actions& out) {
 }
 
 // Only a no to a complete log-in is a failure.
-void Dialogue::Reject(const Line& line, Actions& out) {
+void Pop3Filter::Reject(const Line& line, Actions& out) {
   unnamed_ = mechanism_ != Mechanism::kBasic && mechanism_ != Mechanism::kApop;
   if (IsTemporary(line.text)) {
     NoteAuth(AuthResult::kError, "temporary failure", out);
@@ -310,17 +310,17 @@ void Dialogue::Reject(const Line& line, Actions& out) {
 }
 
 // The log-in in hand is over without a verdict.
-void Dialogue::Abandon(std::string_view answer, Actions& out) {
+void Pop3Filter::Abandon(std::string_view answer, Actions& out) {
   ForgetLogin();
   Enter(State::kReady);
   Reply(answer, out);
 }
 
-void Dialogue::NoteAuth(AuthResult result, std::string_view reason, Actions& out) {
+void Pop3Filter::NoteAuth(AuthResult result, std::string_view reason, Actions& out) {
   out.Note(AuthEvent{mechanism_, offer_.channel(), result, login_user_, reason});
 }
 
-void Dialogue::ForgetLogin() {
+void Pop3Filter::ForgetLogin() {
   pairing_ = Pairing::kNone;
   login_user_.clear();
   initial_.Clear();

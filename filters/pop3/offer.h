@@ -1,6 +1,6 @@
 // What the client is shown of the log-ins and commands that there are: the backend's CAPA (RFC
 // 2449) and AUTH lists rewritten, and lists of Postern's own where the backend has none (contract,
-// section 5). Knows the policy and the channel, and does no I/O. Owned by a dialogue.
+// section 5). Knows the policy and the channel, and does no I/O. Owned by a filter.
 #pragma once
 
 #include <string>

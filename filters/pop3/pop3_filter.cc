@@ -4,14 +4,14 @@
 #include <array>
 
 #include "filters/farewell.h"
-#include "filters/pop3/dialogue.h"
 #include "filters/pop3/follower.h"
+#include "filters/pop3/pop3_filter_impl.h"
 #include "filters/text.h"
 
 namespace postern {
 
 std::unique_ptr<Filter> MakePop3Filter(const FilterOptions& options, const SessionInfo& info) {
-  return std::make_unique<pop3::Dialogue>(options, info);
+  return std::make_unique<pop3::Pop3Filter>(options, info);
 }
 
 namespace pop3 {
@@ -22,7 +22,7 @@ constexpr std::string_view kUnknown = "-ERR Unknown command\r\n";
 
 struct Entry {
   std::string_view verb;
-  Dialogue::Handler handler;
+  Pop3Filter::Handler handler;
 };
 
 // A browser that was made to speak to a mail server (ALPACA, section 5): its request line ends so.
@@ -39,10 +39,10 @@ bool Names(const std::vector<std::string>& verbs, std::string_view verb) {
 
 }  // namespace
 
-Dialogue::Dialogue(const FilterOptions& options, const SessionInfo& info)
+Pop3Filter::Pop3Filter(const FilterOptions& options, const SessionInfo& info)
     : options_(options), info_(info), offer_(options) {}
 
-void Dialogue::OnClientUp(Channel channel, const TlsInfo*, Actions& out) {
+void Pop3Filter::OnClientUp(Channel channel, const TlsInfo*, Actions& out) {
   offer_.set_channel(channel);
   if (!options_.connect_at_login) return out.Connect();
   Enter(State::kReady);
@@ -51,7 +51,7 @@ void Dialogue::OnClientUp(Channel channel, const TlsInfo*, Actions& out) {
 
 // Protocol state starts afresh (RFC 2595, 4); the connection to the backend, and with it the stamp
 // of its greeting, stays.
-void Dialogue::OnTlsUp(const TlsInfo&, Actions&) {
+void Pop3Filter::OnTlsUp(const TlsInfo&, Actions&) {
   if (state_ != State::kStartingTls) return;
   offer_.set_channel(Channel::kTls);
   client_lines_.Reset();
@@ -59,14 +59,14 @@ void Dialogue::OnTlsUp(const TlsInfo&, Actions&) {
   Enter(State::kReady);
 }
 
-void Dialogue::OnServerUp(Actions&) {
+void Pop3Filter::OnServerUp(Actions&) {
   server_up_ = true;
   greeted_ = false;
   server_lines_.Reset();
   backend_ = {};
 }
 
-void Dialogue::OnGone(Side side, Actions& out) {
+void Pop3Filter::OnGone(Side side, Actions& out) {
   if (side == Side::kClient || state_ == State::kDone) return;
   const bool was_up = std::exchange(server_up_, false);
   switch (state_) {
@@ -97,7 +97,7 @@ void Dialogue::OnGone(Side side, Actions& out) {
   End(Cause::kServerGone, inside_ || state_ == State::kStartingTls ? "" : goodbye, out);
 }
 
-Phase Dialogue::phase() const {
+Phase Pop3Filter::phase() const {
   switch (state_) {
     case State::kGreeting:
       return Phase::kGreeting;
@@ -116,7 +116,7 @@ Phase Dialogue::phase() const {
   }
 }
 
-Turn Dialogue::turn() const {
+Turn Pop3Filter::turn() const {
   switch (state_) {
     case State::kReady:
       return owes() ? Turn::kServer : Turn::kClient;
@@ -131,14 +131,14 @@ Turn Dialogue::turn() const {
   }
 }
 
-bool Dialogue::AtRest() const { return state_ == State::kReady && !owes() && !inside_; }
+bool Pop3Filter::AtRest() const { return state_ == State::kReady && !owes() && !inside_; }
 
-std::unique_ptr<Follower> Dialogue::Detached() { return MakeFollower(options_.pipelining); }
+std::unique_ptr<Follower> Pop3Filter::Detached() { return MakeFollower(options_.pipelining); }
 
 // ---------------------------------------------------------------- client lines
 
 // True where the client may speak; else its bytes stay where they are.
-bool Dialogue::TakesClientLines() const {
+bool Pop3Filter::TakesClientLines() const {
   switch (state_) {
     case State::kReady:
     case State::kResponse:
@@ -152,12 +152,12 @@ bool Dialogue::TakesClientLines() const {
   }
 }
 
-size_t Dialogue::LineLimit() const {
+size_t Pop3Filter::LineLimit() const {
   const size_t limit = options_.line_limit == 0 ? kMaxCommandLine : options_.line_limit;
   return state_ == State::kReady ? limit : std::max(limit, kMaxSaslLine + 2);
 }
 
-void Dialogue::OnClientBytes(std::string_view input, Actions& out) {
+void Pop3Filter::OnClientBytes(std::string_view input, Actions& out) {
   while (!input.empty() && TakesClientLines()) {
     if (state_ == State::kClosing) return out.Drop(input.size());
     Line line;
@@ -185,7 +185,7 @@ void Dialogue::OnClientBytes(std::string_view input, Actions& out) {
   }
 }
 
-bool Dialogue::TakeClientLine(const Line& line, std::string_view behind, Actions& out) {
+bool Pop3Filter::TakeClientLine(const Line& line, std::string_view behind, Actions& out) {
   if (const auto fault = FaultOf(line)) {
     out.Drop(line.size);
     Fail(*fault, out);
@@ -196,19 +196,19 @@ bool Dialogue::TakeClientLine(const Line& line, std::string_view behind, Actions
   return true;
 }
 
-bool Dialogue::TakeCommand(const Line& line, std::string_view behind, Actions& out) {
+bool Pop3Filter::TakeCommand(const Line& line, std::string_view behind, Actions& out) {
   // Before the log-in (RFC 1939, 2449, 2595, 5034, 6856), and what would come after it.
   static constexpr std::array<Entry, 20> kVerbs = {{
-      {"CAPA", &Dialogue::OnCapa},        {"USER", &Dialogue::OnUser},
-      {"PASS", &Dialogue::OnPass},        {"STLS", &Dialogue::OnStls},
-      {"AUTH", &Dialogue::OnAuth},        {"APOP", &Dialogue::OnApop},
-      {"QUIT", &Dialogue::OnQuit},        {"NOOP", &Dialogue::OnNoop},
-      {"UTF8", &Dialogue::OnStateful},    {"LANG", &Dialogue::OnStateful},
-      {"STAT", &Dialogue::OnTransaction}, {"LIST", &Dialogue::OnTransaction},
-      {"RETR", &Dialogue::OnTransaction}, {"DELE", &Dialogue::OnTransaction},
-      {"RSET", &Dialogue::OnTransaction}, {"TOP", &Dialogue::OnTransaction},
-      {"UIDL", &Dialogue::OnTransaction}, {"LAST", &Dialogue::OnTransaction},
-      {"XTND", &Dialogue::OnTransaction}, {"RPOP", &Dialogue::OnTransaction},
+      {"CAPA", &Pop3Filter::OnCapa},        {"USER", &Pop3Filter::OnUser},
+      {"PASS", &Pop3Filter::OnPass},        {"STLS", &Pop3Filter::OnStls},
+      {"AUTH", &Pop3Filter::OnAuth},        {"APOP", &Pop3Filter::OnApop},
+      {"QUIT", &Pop3Filter::OnQuit},        {"NOOP", &Pop3Filter::OnNoop},
+      {"UTF8", &Pop3Filter::OnStateful},    {"LANG", &Pop3Filter::OnStateful},
+      {"STAT", &Pop3Filter::OnTransaction}, {"LIST", &Pop3Filter::OnTransaction},
+      {"RETR", &Pop3Filter::OnTransaction}, {"DELE", &Pop3Filter::OnTransaction},
+      {"RSET", &Pop3Filter::OnTransaction}, {"TOP", &Pop3Filter::OnTransaction},
+      {"UIDL", &Pop3Filter::OnTransaction}, {"LAST", &Pop3Filter::OnTransaction},
+      {"XTND", &Pop3Filter::OnTransaction}, {"RPOP", &Pop3Filter::OnTransaction},
   }};
   const std::string_view verb = line.word();
   if (Names(options_.deny, verb) && !Names(options_.allow, verb)) {
@@ -221,7 +221,7 @@ bool Dialogue::TakeCommand(const Line& line, std::string_view behind, Actions& o
   return (this->*entry->handler)(line, behind, out);
 }
 
-bool Dialogue::TakeUnknown(const Line& line, std::string_view verb, Actions& out) {
+bool Pop3Filter::TakeUnknown(const Line& line, std::string_view verb, Actions& out) {
   if (!verb.empty() && Names(options_.allow, verb)) {
     if (offer_.HoldsBack()) return Blocked(line, BlockReason::kClear, verb, kNeedsTls, out);
     if (!options_.connect_at_login) return PassCommand(line, Answer::kSingle, out);
@@ -238,14 +238,14 @@ bool Dialogue::TakeUnknown(const Line& line, std::string_view verb, Actions& out
   return Blocked(line, BlockReason::kUnknown, secret ? "?" : verb, kUnknown, out);
 }
 
-bool Dialogue::OnCapa(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnCapa(const Line& line, std::string_view, Actions& out) {
   if (!options_.connect_at_login) return PassCommand(line, Answer::kCapabilities, out);
   if (queue_.full()) return false;
   out.Drop(line.size);
   return Reply(offer_.OwnCapabilities(info_.probed.get()), out);
 }
 
-bool Dialogue::OnStls(const Line& line, std::string_view behind, Actions& out) {
+bool Pop3Filter::OnStls(const Line& line, std::string_view behind, Actions& out) {
   if (!options_.starttls) {
     return Blocked(line, BlockReason::kUnknown, "STLS", "-ERR STLS is not offered here\r\n", out);
   }
@@ -268,7 +268,7 @@ bool Dialogue::OnStls(const Line& line, std::string_view behind, Actions& out) {
   return true;
 }
 
-bool Dialogue::OnNoop(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnNoop(const Line& line, std::string_view, Actions& out) {
   if (!options_.connect_at_login) return PassCommand(line, Answer::kSingle, out);
   if (queue_.full()) return false;
   out.Drop(line.size);
@@ -276,7 +276,7 @@ bool Dialogue::OnNoop(const Line& line, std::string_view, Actions& out) {
 }
 
 // What they set at the backend would outlive STLS, before which nothing is to have happened.
-bool Dialogue::OnStateful(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnStateful(const Line& line, std::string_view, Actions& out) {
   const std::string_view verb = line.word();
   if (offer_.HoldsBack()) return Blocked(line, BlockReason::kClear, verb, kNeedsTls, out);
   if (options_.connect_at_login) {
@@ -287,7 +287,7 @@ bool Dialogue::OnStateful(const Line& line, std::string_view, Actions& out) {
   return PassCommand(line, listing ? Answer::kLanguages : Answer::kSingle, out);
 }
 
-bool Dialogue::OnQuit(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnQuit(const Line& line, std::string_view, Actions& out) {
   if (options_.connect_at_login) {
     out.Drop(line.size);
     FinishWith(Cause::kLogout, "+OK Goodbye\r\n", out);
@@ -298,21 +298,21 @@ bool Dialogue::OnQuit(const Line& line, std::string_view, Actions& out) {
   return true;
 }
 
-bool Dialogue::OnTransaction(const Line& line, std::string_view, Actions& out) {
+bool Pop3Filter::OnTransaction(const Line& line, std::string_view, Actions& out) {
   const std::string_view verb = line.word();
   if (Names(options_.allow, verb)) return TakeUnknown(line, verb, out);
   return Blocked(line, BlockReason::kNotLoggedIn, verb, "-ERR Log in first\r\n", out);
 }
 
 // Passes a command on that the server answers. False where that has to wait.
-bool Dialogue::PassCommand(const Line& line, Answer answer, Actions& out) {
+bool Pop3Filter::PassCommand(const Line& line, Answer answer, Actions& out) {
   if (queue_.full() || (!options_.pipelining && owes())) return false;
   PassLine(line, out);
   queue_.Expect(answer);
   return true;
 }
 
-void Dialogue::PassLine(const Line& line, Actions& out) {
+void Pop3Filter::PassLine(const Line& line, Actions& out) {
   unnamed_ = false;
   if (line.crlf) return out.Forward(line.size);
   out.Drop(line.size);
@@ -322,15 +322,15 @@ void Dialogue::PassLine(const Line& line, Actions& out) {
   Wipe(text);
 }
 
-bool Dialogue::Blocked(const Line& line, BlockReason reason, std::string_view verb,
-                       std::string_view text, Actions& out) {
+bool Pop3Filter::Blocked(const Line& line, BlockReason reason, std::string_view verb,
+                         std::string_view text, Actions& out) {
   if (queue_.full()) return false;
   out.Drop(line.size);
   out.Note(BlockedEvent{reason, CommandName(ToUpper(verb))});
   return Reply(text, out);
 }
 
-bool Dialogue::Reply(std::string_view text, Actions& out) {
+bool Pop3Filter::Reply(std::string_view text, Actions& out) {
   if (queue_.full()) return false;
   if (owes()) {
     queue_.Own(std::string(text));
@@ -342,7 +342,7 @@ bool Dialogue::Reply(std::string_view text, Actions& out) {
 
 // ---------------------------------------------------------------- the end
 
-void Dialogue::Fail(ProtocolFault fault, Actions& out) {
+void Pop3Filter::Fail(ProtocolFault fault, Actions& out) {
   if (state_ != State::kReady) NoteAuth(AuthResult::kError, "session ended", out);
   out.Note(ProtocolErrorEvent{fault});
   switch (fault) {
@@ -358,7 +358,7 @@ void Dialogue::Fail(ProtocolFault fault, Actions& out) {
 }
 
 // The last words come in their turn: behind what the server still owes.
-void Dialogue::FinishWith(Cause cause, std::string_view last_words, Actions& out) {
+void Pop3Filter::FinishWith(Cause cause, std::string_view last_words, Actions& out) {
   const bool challenged = state_ == State::kResponse;  // the owed answer will never come
   if (!owes() || challenged) return End(cause, last_words, out);
   cause_ = cause;
@@ -366,7 +366,7 @@ void Dialogue::FinishWith(Cause cause, std::string_view last_words, Actions& out
   Enter(State::kClosing);
 }
 
-void Dialogue::End(Cause cause, std::string_view goodbye, Actions& out) {
+void Pop3Filter::End(Cause cause, std::string_view goodbye, Actions& out) {
   Enter(State::kDone);
   ForgetLogin();
   out.Close(cause, std::string(goodbye));

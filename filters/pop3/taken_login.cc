@@ -1,6 +1,6 @@
 // Log-ins that Postern takes from the client and speaks to the backend anew.
 #include "filters/farewell.h"
-#include "filters/pop3/dialogue.h"
+#include "filters/pop3/pop3_filter_impl.h"
 #include "filters/text.h"
 
 namespace postern::pop3 {
@@ -16,7 +16,7 @@ constexpr std::string_view kPasswordPrompt = "+ UGFzc3dvcmQ6\r\n";
 
 }  // namespace
 
-bool Dialogue::TakeAuth(const Line& line, std::string_view initial, Actions& out) {
+bool Pop3Filter::TakeAuth(const Line& line, std::string_view initial, Actions& out) {
   const bool plain = mechanism_ == Mechanism::kPlain;
   out.Drop(line.size);
   Enter(plain ? State::kPlainDue : State::kUserDue);
@@ -30,7 +30,7 @@ bool Dialogue::TakeAuth(const Line& line, std::string_view initial, Actions& out
   return true;
 }
 
-void Dialogue::TakeOwnResponse(const Line& line, Actions& out) {
+void Pop3Filter::TakeOwnResponse(const Line& line, Actions& out) {
   out.Drop(line.size);
   if (line.text == "*") {
     NoteAuth(AuthResult::kError, "aborted", out);
@@ -41,7 +41,7 @@ void Dialogue::TakeOwnResponse(const Line& line, Actions& out) {
   TakeMessage(*message, out);
 }
 
-void Dialogue::TakeMessage(std::string& message, Actions& out) {
+void Pop3Filter::TakeMessage(std::string& message, Actions& out) {
   if (state_ == State::kUserDue) {
     login_user_ = message;
     out.Send(Side::kClient, kPasswordPrompt);
@@ -52,7 +52,7 @@ void Dialogue::TakeMessage(std::string& message, Actions& out) {
   TakeLogin(std::move(login), out);
 }
 
-void Dialogue::TakeLogin(std::optional<Login> login, Actions& out) {
+void Pop3Filter::TakeLogin(std::optional<Login> login, Actions& out) {
   if (!login) return RefuseCredentials(out);
   login_user_ = std::move(login->user);
   auto user = RewriteUser(options_, login_user_);
@@ -63,7 +63,7 @@ void Dialogue::TakeLogin(std::optional<Login> login, Actions& out) {
   Proceed(out);
 }
 
-void Dialogue::RefuseCredentials(Actions& out) {
+void Pop3Filter::RefuseCredentials(Actions& out) {
   NoteAuth(AuthResult::kBlocked, "credentials", out);
   const std::string_view verb = mechanism_ == Mechanism::kBasic ? "PASS" : "AUTH";
   out.Note(BlockedEvent{BlockReason::kCredentials, std::string(verb)});
@@ -74,17 +74,17 @@ void Dialogue::RefuseCredentials(Actions& out) {
 
 // What has to be known before a mechanism can be chosen. USER and PASS as the client spoke them
 // need nothing, APOP the greeting alone.
-bool Dialogue::NeedsCapabilities() const {
+bool Pop3Filter::NeedsCapabilities() const {
   if (options_.to_backend == ToBackend::kApop) return false;
   return options_.to_backend != ToBackend::kSame || mechanism_ != Mechanism::kBasic;
 }
 
-bool Dialogue::NeedsMechanisms() const {
+bool Pop3Filter::NeedsMechanisms() const {
   return options_.to_backend != ToBackend::kSame && options_.to_backend != ToBackend::kBasic &&
          options_.to_backend != ToBackend::kApop;
 }
 
-void Dialogue::Proceed(Actions& out) {
+void Pop3Filter::Proceed(Actions& out) {
   if (!server_up_) {
     Enter(State::kConnecting);
     return out.Connect();
@@ -98,13 +98,13 @@ void Dialogue::Proceed(Actions& out) {
   Speak(out);
 }
 
-void Dialogue::Probe(std::string_view command, Answer answer, Actions& out) {
+void Pop3Filter::Probe(std::string_view command, Answer answer, Actions& out) {
   probing_ = answer;
   Enter(State::kProbing);
   out.Send(Side::kServer, command);
 }
 
-void Dialogue::Speak(Actions& out) {
+void Pop3Filter::Speak(Actions& out) {
   const auto to = ChooseMechanism(options_, mechanism_, backend_.mechanisms(),
                                   backend_.stamp().has_value(), backend_.has_user());
   if (!to) return RefuseForNow("the backend does not have the mechanism", out);
@@ -122,13 +122,13 @@ void Dialogue::Speak(Actions& out) {
   Wipe(line);
 }
 
-void Dialogue::TakeSpoken(const Line& line, Actions& out) {
+void Pop3Filter::TakeSpoken(const Line& line, Actions& out) {
   std::string send;
   const BackendLogin::Next next = backend_login_->OnLine(line.text, send);
   CarryOn(next, send, &line, out);
 }
 
-void Dialogue::OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) {
+void Pop3Filter::OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) {
   if (state_ != State::kDeriving) return;
   std::string send;
   const BackendLogin::Next next = backend_login_->OnDerived(std::move(work), send);
@@ -137,7 +137,8 @@ void Dialogue::OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) {
 }
 
 // `line`: the server's, where there was one.
-void Dialogue::CarryOn(BackendLogin::Next next, std::string& send, const Line* line, Actions& out) {
+void Pop3Filter::CarryOn(BackendLogin::Next next, std::string& send, const Line* line,
+                         Actions& out) {
   using Next = BackendLogin::Next;
   if (line != nullptr && (next == Next::kAccepted || next == Next::kRefused)) {
     return TakeVerdict(*line, out);
@@ -167,13 +168,13 @@ void Dialogue::CarryOn(BackendLogin::Next next, std::string& send, const Line* l
   }
 }
 
-void Dialogue::TakeGivenUp(const Line& line, Actions& out) {
+void Pop3Filter::TakeGivenUp(const Line& line, Actions& out) {
   if (StatusOf(line.text) != Status::kErr) return BackendBroken(out);
   out.Drop(line.size);
   Abandon(kFailed, out);
 }
 
-void Dialogue::RefuseForNow(std::string_view reason, Actions& out) {
+void Pop3Filter::RefuseForNow(std::string_view reason, Actions& out) {
   NoteAuth(AuthResult::kError, reason, out);
   out.Note(BackendFaultEvent{BackendFaultReason::kAuth, std::string(reason)});
   Abandon(kUnavailable, out);

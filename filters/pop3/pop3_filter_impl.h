@@ -34,9 +34,9 @@ inline constexpr size_t kMaxOwed = 32;
 // Unknown commands that are answered; one more ends the session.
 inline constexpr int kMaxUnknown = 100;
 
-class Dialogue final : public Filter {
+class Pop3Filter final : public Filter {
  public:
-  Dialogue(const FilterOptions& options, const SessionInfo& info);
+  Pop3Filter(const FilterOptions& options, const SessionInfo& info);
 
   void OnClientUp(Channel channel, const TlsInfo* tls, Actions& out) override;
   void OnTlsUp(const TlsInfo& tls, Actions& out) override;
@@ -53,7 +53,7 @@ class Dialogue final : public Filter {
 
   // A handler of the verb table. False where the command has to wait for the answers before it: it
   // is not consumed then, and comes again.
-  using Handler = bool (Dialogue::*)(const Line& line, std::string_view behind, Actions& out);
+  using Handler = bool (Pop3Filter::*)(const Line& line, std::string_view behind, Actions& out);
 
  private:
   enum class State : uint8_t {
