@@ -167,6 +167,10 @@ class Filter {
   // to the client.
   virtual void OnGone(Side side, Actions& out) = 0;
 
+  // The server has gone, and `rest` is what it sent last, without a line end. True where it is of
+  // an answer that passes as it is: the session sends it to the client, then says OnGone.
+  virtual bool PassesUnfinished(std::string_view) { return false; }
+
   virtual void OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) = 0;
 
   virtual Phase phase() const = 0;

@@ -227,6 +227,11 @@ void Session::OnServerEnd(StreamEnd end) {
     return;
   }
   const bool left = filter_->ClientLeft();
+  std::string& rest = held_[1];
+  if (!rest.empty() && filter_->PassesUnfinished(rest)) {
+    SendTo(Side::kClient, rest, false);
+    rest.clear();
+  }
   KeepMoment();
   filter_->OnGone(Side::kServer, worker_.actions());
   ApplyAlone();

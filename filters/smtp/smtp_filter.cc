@@ -76,7 +76,7 @@ void SmtpFilter::OnGone(Side side, Actions& out) {
   if (greeting && was_up) {
     out.Note(BackendFaultEvent{BackendFaultReason::kGreeting, "no greeting"});
   }
-  const bool within = reply_.code != 0 && reply_.fate == Fate::kPass;
+  const bool within = unfinished_ || (reply_.code != 0 && reply_.fate == Fate::kPass);
   const Farewell why = greeting ? Farewell::kNoServer : Farewell::kServerGone;
   CloseNow(greeting ? Cause::kNoServer : Cause::kServerGone,
            within ? "" : std::string(Goodbye(options_.protocol, why)), out);

@@ -104,6 +104,7 @@ class SmtpFilter final : public Filter {
   void OnClientBytes(std::string_view input, Actions& out) override;
   void OnServerBytes(std::string_view input, Actions& out) override;
   void OnGone(Side side, Actions& out) override;
+  bool PassesUnfinished(std::string_view rest) override;
   void OnDerived(std::unique_ptr<sasl::Derivation> work, Actions& out) override;
   Phase phase() const override;
   Turn turn() const override;
@@ -272,7 +273,8 @@ class SmtpFilter final : public Filter {
     size_t bytes = 0;
     std::vector<std::string> gathered;  // kGather: the lines, without the line end
   };
-  BegunReply reply_;  // that has begun, or was the last
+  BegunReply reply_;         // that has begun, or was the last
+  bool unfinished_ = false;  // the client was given a part of a line, the last there is
   size_t server_scanned_ = 0;
 
   AnswerQueue<Owed, kMaxOwed> queue_;

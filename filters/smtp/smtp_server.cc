@@ -119,6 +119,21 @@ void SmtpFilter::FinishReply(Actions& out) {
   if (ending_ && queue_.empty()) CloseNow(ending_->cause, std::move(ending_->text), out);
 }
 
+// A greeting that was not said to its end is as good as none.
+bool SmtpFilter::PassesUnfinished(std::string_view rest) {
+  const Owed* owed = queue_.front();
+  if (state_ == State::kHandshake || owed == nullptr || *owed == Owed::kGreeting) return false;
+  if (rest.ends_with('\r')) rest.remove_suffix(1);
+  const std::optional<ReplyLine> line = ParseReplyLine(rest);
+  if (!line || rest.find('\n') != std::string_view::npos) return false;
+  if (reply_.code != 0) {
+    unfinished_ = reply_.fate == Fate::kPass && line->code == reply_.code;
+  } else {
+    unfinished_ = ChooseFate(*line) == Fate::kPass && !IsOutOfPlace(line->code);
+  }
+  return unfinished_;
+}
+
 // A reply to nothing. One that says goodbye is as good as an end of the connection.
 void SmtpFilter::OnUnasked(const ReplyLine& line, size_t size, Actions& out) {
   const bool goodbye = line.code == 421;

@@ -93,6 +93,29 @@ class BackendFaults(Case):
         self.assertEqual(client.rest(), b"* 1 FETCH (BODY[] {1000}\r\nhalf of it")
         front.wait_event("session", fault="backend")
 
+    def test_gone_in_mid_line_what_came_is_passed_on(self):
+        for last in (b"250 2.0.0 O", b"250-One\r\n250-Tw", b"250"):
+            with self.subTest(last=last):
+                def die(connection, line, last=last):
+                    connection.send(last)
+                    return False
+                front = self.front({"smtp": self.scripted(rules(b"220 ready\r\n", {b"NOOP": die})).address})
+                client = self.inside(front, "smtp")
+                client.line()
+                client.send(b"NOOP\r\n")
+                self.assertEqual(client.rest(), last)
+                front.wait_event("session", fault="backend")
+
+    def test_gone_before_a_code_is_gone_before_the_answer(self):
+        def die(connection, line):
+            connection.send(b"25")
+            return False
+        front = self.front({"smtp": self.scripted(rules(b"220 ready\r\n", {b"NOOP": die})).address})
+        client = self.inside(front, "smtp")
+        client.line()
+        client.send(b"NOOP\r\n")
+        self.assertRegex(client.rest(), GOODBYE["smtp"])
+
     def test_a_timeout_within_an_answer_says_nothing(self):
         backend = self.scripted(rules(b"220 ready\r\n", {b"HELP": b"214-One\r\n"}))
         front = self.postern([{"protocol": "smtp", "tls": "implicit", "backend": backend.address, "require_auth": True}],
