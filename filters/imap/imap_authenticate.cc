@@ -54,9 +54,10 @@ bool IsMechanismName(std::string_view name) {
 bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
                         std::string_view name, std::string_view user) {
   const Verdict verdict = options_.policy.Judge(name, channel_);
-  const auto refuse = [&](BlockReason reason, std::string_view words, std::string_view why) {
+  const auto refuse = [&](BlockReason reason, std::string_view words) {
     unnamed_ = request.tail == Tail::kLiteral;
-    in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kBlocked, std::string(user), why});
+    in.out.Note(
+        AuthEvent{mechanism, channel_, AuthResult::kBlocked, std::string(user), ToString(reason)});
     in.out.Note(BlockedEvent{reason, CommandName(ToUpper(request.command.name))});
     Reply(in, request, words);
     return false;
@@ -64,18 +65,17 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
   if (verdict != Verdict::kAllow && options_.observe && !NeverPasses(name)) {
     in.out.Note(AuthEvent{mechanism, channel_, AuthResult::kObserved, std::string(user), "policy"});
   } else if (verdict == Verdict::kNeedsTls) {
-    return refuse(BlockReason::kClear, "NO [PRIVACYREQUIRED] Log in inside TLS", "clear");
+    return refuse(BlockReason::kClear, "NO [PRIVACYREQUIRED] Log in inside TLS");
   } else if (verdict == Verdict::kNever) {
-    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed", "mechanism");
+    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed");
   }
   const bool passes = !options_.TakesLogins() || !IsBasic(name);
   if (passes && Names(options_.auth_hidden, name)) {
-    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed", "profile");
+    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed");
   }
   if (moment().throttled) {
     return refuse(BlockReason::kThrottled,
-                  "NO [UNAVAILABLE] Too many failed log-ins from your address, try again later",
-                  "throttled");
+                  "NO [UNAVAILABLE] Too many failed log-ins from your address, try again later");
   }
   return true;
 }

@@ -147,23 +147,23 @@ void Pop3Filter::BeginLogin(Mechanism mechanism, std::string_view user) {
 std::optional<bool> Pop3Filter::Refuse(const Line& line, std::string_view verb,
                                        std::string_view mechanism, Actions& out) {
   const bool again = verb == "PASS" && pairing_ == Pairing::kBlocked;
-  const auto blocked = [&](BlockReason reason, std::string_view why, std::string_view answer) {
-    if (!again) NoteAuth(AuthResult::kBlocked, why, out);
+  const auto blocked = [&](BlockReason reason, std::string_view answer) {
+    if (!again) NoteAuth(AuthResult::kBlocked, ToString(reason), out);
     return Blocked(line, reason, verb, answer, out);
   };
   bool observed = false;
   const Verdict verdict = offer_.Judge(mechanism, &observed);
-  if (verdict == Verdict::kNeedsTls) return blocked(BlockReason::kClear, "needs TLS", kNeedsTls);
-  if (verdict == Verdict::kNever) return blocked(BlockReason::kMechanism, "not allowed", kNever);
+  if (verdict == Verdict::kNeedsTls) return blocked(BlockReason::kClear, kNeedsTls);
+  if (verdict == Verdict::kNever) return blocked(BlockReason::kMechanism, kNever);
   // Without a backend there is nobody to have a challenge from.
   if (options_.connect_at_login && !IsBasic(mechanism)) {
-    return blocked(BlockReason::kMechanism, "not with connect: at_login", kNever);
+    return blocked(BlockReason::kMechanism, kNever);
   }
   if (!offer_.Takes(mechanism) && offer_.IsMechanismHidden(mechanism)) {
-    return blocked(BlockReason::kMechanism, "not with this profile", kNever);
+    return blocked(BlockReason::kMechanism, kNever);
   }
-  if (moment().throttled) return blocked(BlockReason::kThrottled, "throttled", kThrottled);
-  if (observed && verb != "PASS") NoteAuth(AuthResult::kObserved, "not allowed by policy", out);
+  if (moment().throttled) return blocked(BlockReason::kThrottled, kThrottled);
+  if (observed && verb != "PASS") NoteAuth(AuthResult::kObserved, "policy", out);
   return std::nullopt;
 }
 
