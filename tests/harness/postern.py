@@ -35,7 +35,11 @@ class Postern(Process):
         super().__init__([*launcher, program(), "run", "-c", self.path, *arguments], env=env,
                          on_stderr=self._take_event, pass_fds=pass_fds)
         if wait:
-            self.wait_listening()
+            try:
+                self.wait_listening()
+            except BaseException:
+                self.kill()  # nobody else knows of it yet
+                raise
 
     def _complete(self, config):
         config = {**config}
