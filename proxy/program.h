@@ -32,6 +32,8 @@ namespace postern {
 std::shared_ptr<const Snapshot> Judge(conf::LoadResult loaded, Shared& shared,
                                       const Snapshot* previous,
                                       std::vector<conf::Mistake>& mistakes);
+// How many the configuration asks for.
+size_t WorkerCount(const conf::Config& config);
 
 class Program {
  public:
@@ -58,16 +60,21 @@ class Program {
   void TickSecond();
   void FeedWatchdog();
 
+  // program_reload.cc
   void Reload();
+  void CloseGone(const Snapshot& next);
+  bool PrepareAdmin(const conf::Config& next, AdminSocket& socket,
+                    std::vector<conf::Mistake>& mistakes);
+  void ChangeAdmin(const conf::Config& before, const AdminSocket& socket);
   void ReloadFiles();
   void Adopt(std::shared_ptr<const Snapshot> snapshot);
   bool PrepareSockets(const conf::Config& next, std::map<std::string, ListenSocket>& fresh,
                       std::vector<conf::Mistake>& mistakes);
   void ReloadFailed(const std::vector<conf::Mistake>& mistakes);
   void LogWarnings(std::string_view event, const std::vector<conf::Mistake>& warnings);
-  void LimitConnections(const conf::Config& config);
   void WatchFiles();
   static Signature Look(const std::string& file);
+  void LimitConnections(const conf::Config& config);
 
   void BeginDrain();
   void CloseListeners();

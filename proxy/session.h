@@ -3,8 +3,8 @@
 // carries out the filter's actions, and after Detach pumps bytes past a follower. Inner code only
 // names a reason; Finish writes the last words, and Report the log line and the metrics, once.
 //
-// session.cc: beginning, timeouts and end; session_bytes.cc: the path of bytes; session_server.cc:
-// the way to a server.
+// session.cc: the beginning; session_bytes.cc: the path of bytes; session_server.cc: the way to a
+// server; session_end.cc: timeouts and the end.
 #pragma once
 
 #include <sys/socket.h>
