@@ -1,8 +1,6 @@
 // A session's beginning, and what is told to it of either side's TLS and end.
 #include "proxy/session.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/rand.h>
 
 #include <algorithm>

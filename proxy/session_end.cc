@@ -1,10 +1,4 @@
 // A session's timeouts and its end: every way out goes through Finish.
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <algorithm>
-#include <utility>
-
 #include "proxy/log.h"
 #include "proxy/session.h"
 #include "proxy/socket_address.h"

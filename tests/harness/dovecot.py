@@ -156,7 +156,12 @@ class Dovecot(Process):
         """The stored messages' files, as bytes with CRLF line ends, oldest first."""
         folder = os.path.join(self.folder, "mail", user, "Maildir", mailbox and "." + mailbox)
         found = glob.glob(os.path.join(folder, "new", "*")) + glob.glob(os.path.join(folder, "cur", "*"))
-        return [re.sub(rb"\r?\n", b"\r\n", _contents(path)) for path in sorted(found, key=os.path.basename)]
+        return [re.sub(rb"\r?\n", b"\r\n", _contents(path)) for path in sorted(found, key=_delivered)]
+
+
+def _delivered(path):
+    """When a message came in: a name begins with SECONDS.MMICROSECONDS, the latter without leading zeros."""
+    return [int(number) for number in re.findall(r"\d+", os.path.basename(path))[:2]]
 
 
 def _contents(path):
