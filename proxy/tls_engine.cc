@@ -105,7 +105,6 @@ int TlsBio::Read(BIO* bio, char* out, int size) {
   const size_t n = std::min(self->input_.size(), static_cast<size_t>(size));
   std::memcpy(out, self->input_.data(), n);
   self->input_.remove_prefix(n);
-  if (size == SSL3_RT_HEADER_LENGTH) self->record_type_ = static_cast<uint8_t>(out[0]);
   const bool goes_on = out == self->record_.data() + self->record_.size();
   self->record_ =
       goes_on ? std::span(self->record_.data(), self->record_.size() + n) : std::span(out, n);
@@ -143,6 +142,8 @@ long TlsBio::Control(BIO*, int command, long, void*) { return command == BIO_CTR
 TlsEngine::TlsEngine(SSL_CTX* context, bool server_side, TlsBio& io)
     : io_(io), ssl_(SSL_new(context)) {
   SSL_set_shed_handshake_config(ssl_.get(), 1);
+  SSL_set_msg_callback(ssl_.get(), &TlsEngine::OnRecord);
+  SSL_set_msg_callback_arg(ssl_.get(), this);
   BIO_up_ref(io.bio());
   SSL_set_bio(ssl_.get(), io.bio(), io.bio());
   if (server_side) {
@@ -168,6 +169,7 @@ TlsResult TlsEngine::Handshake() {
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     up_ = true;
+    SSL_set_msg_callback(ssl_.get(), nullptr);
     return TlsResult::kDone;
   }
   return Judge(result);
@@ -214,6 +216,12 @@ void TlsEngine::Shutdown() {
   ERR_clear_error();
 }
 
+void TlsEngine::OnRecord(int is_write, int, int content_type, const void* bytes, size_t, SSL*,
+                         void* engine) {
+  if (is_write != 0 || content_type != SSL3_RT_HEADER) return;
+  static_cast<TlsEngine*>(engine)->record_type_ = *static_cast<const uint8_t*>(bytes);
+}
+
 TlsResult TlsEngine::Judge(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
@@ -232,7 +240,7 @@ TlsResult TlsEngine::Judge(int result) {
   // OpenSSL's clients send the alert by which they refuse a certificate in the clear, also where
   // TLS 1.3 has switched to encryption already: too short for a record then.
   if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_BAD_PACKET_LENGTH &&
-      io_.record_type() == SSL3_RT_ALERT) {
+      record_type_ == SSL3_RT_ALERT) {
     failure_ = TlsFailure::kClientAlert;
     text = "ALERT_IN_THE_CLEAR";
   }

@@ -28,13 +28,10 @@ class TlsBio {
   void Feed(std::string_view ciphertext) {
     input_ = ciphertext;
     record_ = {};
-    record_type_ = 0;
   }
   bool drained() const { return input_.empty(); }
   size_t left() const { return input_.size(); }
   void Direct(OutBuffer& out) { out_ = &out; }
-  // The type of the record whose header the library has read last (RFC 8446, 5.1).
-  uint8_t record_type() const { return record_type_; }
   // Wipes `plaintext` where the library has decrypted it: in the place of the record that it has
   // read last. To be called while it has not been taken out of there.
   void WipeRecord(std::string_view plaintext);
@@ -47,7 +44,6 @@ class TlsBio {
   std::string_view input_;
   OutBuffer* out_ = nullptr;
   std::span<char> record_;  // what the library has read last, as far as it lies in one piece
-  uint8_t record_type_ = 0;
   bssl::UniquePtr<BIO_METHOD> method_;
   bssl::UniquePtr<BIO> bio_;
 };
@@ -92,11 +88,15 @@ class TlsEngine {
   SSL* ssl() { return ssl_.get(); }
 
  private:
+  // What the library tells of the handshake's records while it opens them.
+  static void OnRecord(int is_write, int version, int content_type, const void* bytes, size_t size,
+                       SSL* ssl, void* engine);
   TlsResult Judge(int result);
 
   TlsBio& io_;
   bssl::UniquePtr<SSL> ssl_;
   bool up_ = false;
+  uint8_t record_type_ = 0;  // of the handshake's last record from the peer (RFC 8446, 5.1)
   TlsFailure failure_ = TlsFailure::kOther;
   const char* failure_text_ = "";
 };
