@@ -8,18 +8,6 @@ namespace {
 // of it stays behind where the list has grown.
 constexpr size_t kServerReserve = 64;
 
-// As text.append(bytes), but where the text has to move no copy of it stays behind.
-void AppendSecretly(std::string& text, std::string_view bytes) {
-  if (text.capacity() - text.size() < bytes.size()) {
-    std::string larger;
-    larger.reserve(2 * text.size() + bytes.size());
-    larger.append(text);
-    Wipe(text);
-    text.swap(larger);
-  }
-  text.append(bytes);
-}
-
 }  // namespace
 
 void Actions::Forward(size_t size) {

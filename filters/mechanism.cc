@@ -1,5 +1,6 @@
 #include "filters/mechanism.h"
 
+#include <algorithm>
 #include <array>
 
 #include "filters/text.h"
@@ -25,6 +26,15 @@ Mechanism MechanismFromName(std::string_view name) {
     if (EqualsIgnoreCase(name, kNames[i])) return static_cast<Mechanism>(i);
   }
   return Mechanism::kOther;
+}
+
+bool IsMechanismName(std::string_view name, size_t longest) {
+  if (EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) return false;
+  return !name.empty() && name.size() <= longest &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
 }
 
 bool IsBasic(std::string_view name) {

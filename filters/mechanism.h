@@ -37,6 +37,12 @@ std::string_view ToString(Mechanism mechanism);
 // By name, in any case; kOther for every name that is not in the list.
 Mechanism MechanismFromName(std::string_view name);
 
+// Longest name of a SASL mechanism (RFC 4422, 3.1).
+inline constexpr size_t kMaxMechanismName = 20;
+// Whether AUTH or AUTHENTICATE can name it so: up to `longest` letters, digits, - and _. BASIC and
+// APOP are names of the policy's alone.
+bool IsMechanismName(std::string_view name, size_t longest = kMaxMechanismName);
+
 // True for names that hand over the password itself: BASIC, PLAIN, LOGIN (in any case).
 bool IsBasic(std::string_view name);
 

@@ -13,6 +13,17 @@ void Wipe(std::string& text) {
   text.clear();
 }
 
+void AppendSecretly(std::string& text, std::string_view bytes) {
+  if (text.capacity() - text.size() < bytes.size()) {
+    std::string larger;
+    larger.reserve(2 * text.size() + bytes.size());
+    larger.append(text);
+    Wipe(text);
+    text.swap(larger);
+  }
+  text.append(bytes);
+}
+
 Secret Secret::Take(std::string& bytes) {
   Secret secret;
   secret.bytes_ = std::move(bytes);

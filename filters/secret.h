@@ -13,6 +13,9 @@ namespace postern {
 void Wipe(void* data, size_t size);
 void Wipe(std::string& text);  // its whole capacity; leaves it empty
 
+// As text.append(bytes), but where the text has to move no copy of it stays behind.
+void AppendSecretly(std::string& text, std::string_view bytes);
+
 class Secret {
  public:
   Secret() = default;

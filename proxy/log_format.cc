@@ -8,7 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <type_traits>
+#include <variant>
 
 namespace postern {
 namespace {
@@ -60,23 +60,22 @@ void AppendQuoted(Line& line, std::string_view text) {
   }
 }
 
-void AppendValue(Line& line, const LogField& field) {
-  if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    AppendQuoted(line, *text);
-  } else if (const auto* number = std::get_if<double>(&field.value)) {
-    // JSON knows no infinity.
-    std::isfinite(*number) ? fmt::format_to(std::back_inserter(line), "{:.6f}", *number)
-                           : fmt::format_to(std::back_inserter(line), "null");
-  } else {
-    std::visit(
-        [&](const auto& value) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::string_view>) {
-            fmt::format_to(std::back_inserter(line), "{}", value);
-          }
-        },
-        field.value);
+struct ValueWriter {
+  Line& line;
+
+  void operator()(std::string_view text) const { AppendQuoted(line, text); }
+  void operator()(double number) const {
+    if (std::isfinite(number)) {
+      fmt::format_to(std::back_inserter(line), "{:.6f}", number);
+    } else {
+      line.append(std::string_view("null"));  // JSON knows no infinity
+    }
   }
-}
+  template <typename Value>
+  void operator()(Value value) const {
+    fmt::format_to(std::back_inserter(line), "{}", value);
+  }
+};
 
 bool NeedsQuotes(std::string_view text) {
   return text.size() > kMaxLogText || !PlainInJson(text) ||
@@ -117,7 +116,7 @@ std::string FormatLogLine(LogFormat format, LogTime time, LogLevel level, std::s
     if (!is_json && text != nullptr && !NeedsQuotes(*text)) {
       line.append(*text);
     } else {
-      AppendValue(line, field);
+      std::visit(ValueWriter{line}, field.value);
     }
   }
   if (is_json) line.push_back('}');

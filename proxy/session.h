@@ -131,6 +131,7 @@ class Session final : public Stream::Owner {
 
   // Timeouts and the end (session.cc).
   void OnStageTimeout();
+  void FinishIdle(bool may_speak);
   void OnLoginTimeout();
   void ArmStage(std::chrono::milliseconds wait);
   void ArmForPhase();

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "filters/secret.h"
 #include "proxy/log.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
@@ -41,16 +42,12 @@ void EraseFront(std::string& text, size_t size, bool secret) {
   text.resize(left);
 }
 
-// text.append(bytes), and where the text has to move no copy of it stays behind.
 void Hold(std::string& text, std::string_view bytes, bool secret) {
-  if (secret && text.capacity() - text.size() < bytes.size()) {
-    std::string larger;
-    larger.reserve(2 * text.size() + bytes.size());
-    larger.append(text);
-    Wipe(text);
-    text.swap(larger);
+  if (secret) {
+    AppendSecretly(text, bytes);
+  } else {
+    text.append(bytes);
   }
-  text.append(bytes);
 }
 
 }  // namespace

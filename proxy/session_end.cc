@@ -86,19 +86,12 @@ void Session::OnStageTimeout() {
         server_counters().failures[static_cast<size_t>(BackendFaultReason::kTimeout)].Add();
         Finish(End::kGreetingTimeout, GoodbyeText(Farewell::kNoServer));
       } else {
-        const bool client = turn() == Turn::kClient;
-        Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
-               filter_->CanSpeak() ? GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone)
-                                   : std::string_view());
+        FinishIdle(filter_->CanSpeak());
       }
       break;
-    case Stage::kDetached: {
-      const bool client = turn() == Turn::kClient;
-      Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
-             follower_->CanSpeak() ? GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone)
-                                   : std::string_view());
+    case Stage::kDetached:
+      FinishIdle(follower_->CanSpeak());
       break;
-    }
     case Stage::kDelaying:
       SayLastWords();
       return;
@@ -109,6 +102,14 @@ void Session::OnStageTimeout() {
       return;
   }
   AfterEvent();
+}
+
+// Whoever's turn it was has let it pass.
+void Session::FinishIdle(bool may_speak) {
+  const bool client = turn() == Turn::kClient;
+  Finish(client ? End::kIdleTimeout : End::kAnswerTimeout,
+         may_speak ? GoodbyeText(client ? Farewell::kIdle : Farewell::kServerGone)
+                   : std::string_view());
 }
 
 // The end.

@@ -63,14 +63,14 @@ int Stream::Adopt(int fd, bool is_unix) {
 }
 
 int Stream::Connect(const sockaddr* address) {
-  no_delay_ = address->sa_family == AF_UNIX;
+  const bool is_unix = address->sa_family == AF_UNIX;
+  no_delay_ = is_unix;
   if (IsLoopback(address)) {
     const int fd = ConnectAtOnce(address);
     const int error = fd >= 0 ? Adopt(fd, false) : fd;
     if (!idle() && error != 0) Close();
     if (error != UV_EALREADY) return error;
   }
-  const bool is_unix = address->sa_family == AF_UNIX;
   int error = InitHandle(is_unix);
   if (error != 0) return error;
   state_ = State::kConnecting;

@@ -17,8 +17,12 @@ constexpr std::string_view kOwnTag = "postern";
 constexpr std::string_view kUserPrompt = "+ VXNlcm5hbWU6\r\n";      // Username:
 constexpr std::string_view kPasswordPrompt = "+ UGFzc3dvcmQ6\r\n";  // Password:
 
+constexpr std::string_view kNotAllowed = "NO [CANNOT] This log-in is not allowed";
 constexpr std::string_view kUnavailable =
     "NO [UNAVAILABLE] Logging in is not possible at the moment";
+
+// Longer ones than RFC 4422, 3.1 allows are judged by the policy like any other.
+constexpr size_t kLongestMechanismName = 64;
 
 // Contract: the last refusal of too many is passed on late.
 constexpr std::chrono::milliseconds kRefusalDelay{3000};
@@ -35,17 +39,6 @@ std::string_view UserOf(Mechanism mechanism, std::string_view message) {
   if (mechanism != Mechanism::kCramMd5) return {};
   const size_t blank = message.rfind(' ');
   return blank == message.npos ? std::string_view() : message.substr(0, blank);
-}
-
-bool IsMechanismName(std::string_view name) {
-  constexpr size_t kLongest = 64;  // RFC 4422, 3.1: 20
-  // These two are names of the policy's alone.
-  if (EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) return false;
-  return !name.empty() && name.size() <= kLongest &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_';
-         });
 }
 
 }  // namespace
@@ -67,11 +60,11 @@ bool ImapFilter::Permit(Feed& in, const Request& request, Mechanism mechanism,
   } else if (verdict == Verdict::kNeedsTls) {
     return refuse(BlockReason::kClear, "NO [PRIVACYREQUIRED] Log in inside TLS");
   } else if (verdict == Verdict::kNever) {
-    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed");
+    return refuse(BlockReason::kMechanism, kNotAllowed);
   }
   const bool passes = !options_.TakesLogins() || !IsBasic(name);
   if (passes && Names(options_.auth_hidden, name)) {
-    return refuse(BlockReason::kMechanism, "NO [CANNOT] This log-in is not allowed");
+    return refuse(BlockReason::kMechanism, kNotAllowed);
   }
   if (moment().throttled) {
     return refuse(BlockReason::kThrottled,
@@ -106,7 +99,7 @@ bool ImapFilter::OnAuthenticate(Feed& in, const Request& request) {
   std::string_view rest = request.command.arguments;
   const bool has_initial = rest.find(' ') != rest.npos;
   const std::string_view name = TakeWord(rest);
-  if (!IsMechanismName(name) || request.tail != Tail::kNone ||
+  if (!IsMechanismName(name, kLongestMechanismName) || request.tail != Tail::kNone ||
       (has_initial && (rest.empty() || rest.find(' ') != rest.npos))) {
     return Misread(in, request, request.command.tag);
   }

@@ -8,8 +8,6 @@
 namespace postern::pop3 {
 namespace {
 
-// Longest name of a SASL mechanism (RFC 4422, 3.1).
-constexpr size_t kMaxMechanismName = 20;
 // How long the last answer to too many failed log-ins is held back.
 constexpr std::chrono::seconds kLastAnswerDelay{3};
 
@@ -19,17 +17,6 @@ constexpr std::string_view kThrottled =
     "-ERR [SYS/TEMP] Too many failed log-ins from your address, try again later\r\n";
 constexpr std::string_view kBadBase64 = "-ERR Not valid base64\r\n";
 constexpr std::string_view kGoodbye = "-ERR Too many failed log-ins\r\n";
-
-bool IsMechanismName(std::string_view name) {
-  // BASIC and APOP are names of the policy's alone.
-  if (name.empty() || EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) {
-    return false;
-  }
-  return name.size() <= kMaxMechanismName && std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_';
-         });
-}
 
 std::string_view TrimEnd(std::string_view text) {
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);

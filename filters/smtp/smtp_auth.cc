@@ -24,18 +24,6 @@ constexpr std::string_view kUserPrompt = "334 VXNlcm5hbWU6\r\n";
 constexpr std::string_view kPasswordPrompt = "334 UGFzc3dvcmQ6\r\n";
 constexpr std::chrono::milliseconds kLastAnswerDelay{3000};
 
-// RFC 4422, 3.1: up to 20 of these.
-bool IsMechanismName(std::string_view name) {
-  constexpr size_t kLongest = 20;
-  // These two are names of the policy's alone.
-  if (EqualsIgnoreCase(name, "BASIC") || EqualsIgnoreCase(name, "APOP")) return false;
-  return !name.empty() && name.size() <= kLongest &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_';
-         });
-}
-
 // RFC 4954, 4: an initial response of `=` is an empty one.
 std::string_view Undressed(std::string_view initial) { return initial == "=" ? "" : initial; }
 
