@@ -189,8 +189,11 @@ bool ReadSeed(const Value& value, Given& given) {
 }
 
 bool ReadNow(const Value& value, Given& given) {
+  // More would not fit into the clock's nanoseconds.
+  constexpr int64_t kMostSeconds =
+      std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::duration::max()).count();
   int64_t seconds = 0;
-  if (!ReadNumber(value, seconds)) return false;
+  if (!ReadNumber(value, seconds) || seconds < 0 || seconds > kMostSeconds) return false;
   given.moment.now = std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
   return true;
 }
